@@ -1,0 +1,31 @@
+# make lab    opens the course in JupyterLab       PORT=8890 and ARGS="--ip=0.0.0.0" pass through
+# make test   runs every test                      ARGS="-k ledger" passes through to pytest
+# make build  builds notebooks/ from course/       ARGS="4.2" or ARGS="--check"
+# make bench  measures speed against other tools and writes the ratios into course/bench.results.json
+.PHONY: lab test build bench
+BIN := .venv/bin
+JOBS ?= 2
+
+lab: .venv/.ready
+	$(BIN)/jupyter lab notebooks/0_start_here.ipynb $(PORT:%=--port=%) $(AS_ROOT) $(NO_BROWSER) $(ARGS)
+
+test: .venv/.ready-test
+	$(BIN)/ruff check .
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --timeout 300 -m "not heavy" $(ARGS)
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest --timeout 900 -m heavy $(ARGS)
+
+build: .venv/.ready-test
+	$(BIN)/sslcourse build $(ARGS)
+
+bench: .venv/.ready-bench
+	$(BIN)/python tests/bench/bench.py $(ARGS)
+
+# JupyterLab refuses to run as root, and waits for a browser that a machine without a screen does not have.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
+NO_BROWSER = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(BROWSER)$(filter Darwin,$(shell uname)),,--no-browser)
+
+.venv/.ready: EXTRAS =
+.venv/.ready-test: EXTRAS = [author,test]
+.venv/.ready-bench: EXTRAS = [bench]
+.venv/.ready .venv/.ready-test .venv/.ready-bench: pyproject.toml constraints.txt
+	@.ci/setup $@ $(EXTRAS)
