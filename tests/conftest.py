@@ -1,0 +1,24 @@
+"""What several tests need: pinned threads, and lessons as a student who solved everything would have them."""
+
+import os
+
+# pytest -n 2 on two cores: more threads than cores would make all of them slow. Subprocesses inherit it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import nbformat
+import pytest
+
+
+@pytest.fixture(scope="session")
+def finished():
+    """lesson -> its built notebook, expected outputs and all, with the author's answers set in by cell id."""
+    from sslcourse import authoring
+    from sslcourse.grading.merge import merge
+
+    def solve(lesson) -> nbformat.NotebookNode:
+        cells = authoring.solved(lesson).cells
+        answers = {cell.id: cell.source for cell in cells if cell.id in lesson.exercises}
+        return merge(nbformat.read(lesson.notebook, as_version=4), answers)
+
+    return solve
