@@ -5,9 +5,11 @@
 .PHONY: lab test build bench
 BIN := .venv/bin
 JOBS ?= 2
+# As the page to begin with, so that the URL printed on a machine without a browser leads there, too.
+START = notebooks/0_start_here.ipynb
 
 lab: .venv/.ready
-	$(BIN)/jupyter lab notebooks/0_start_here.ipynb $(PORT:%=--port=%) $(AS_ROOT) $(NO_BROWSER) $(ARGS)
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/$(START) $(PORT:%=--port=%) $(AS_ROOT) $(NO_BROWSER) $(ARGS)
 
 test: .venv/.ready-test
 	$(BIN)/ruff check .

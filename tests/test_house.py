@@ -159,7 +159,8 @@ def test_interrupted_setup_starts_over_and_a_finished_one_is_not_repeated(checko
     (checkout / "pip").write_text("echo installed >> installed")
     result = make(checkout, "lab", "PORT=9999", "ARGS=--ip=0.0.0.0")
     assert result.returncode == 0, result.stderr
-    assert "lab notebooks/0_start_here.ipynb --port=9999" in result.stdout and "--ip=0.0.0.0" in result.stdout
+    assert "/lab/tree/notebooks/0_start_here.ipynb --port=9999" in result.stdout
+    assert "--ip=0.0.0.0" in result.stdout
     assert (checkout / "made").read_text().count("made") == 3, "each interrupted environment is made anew"
 
     assert make(checkout, "lab").returncode == 0
