@@ -1,0 +1,7 @@
+"""`python -m sslcourse` is the `sslcourse` command."""
+
+import sys
+
+from sslcourse.cli import main
+
+sys.exit(main())

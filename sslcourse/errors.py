@@ -1,0 +1,9 @@
+"""What goes wrong by the user's or the author's hand: one sentence, no traceback on the command line."""
+
+
+class CourseError(Exception):
+    """A sentence that tells the reader what is wrong and what to do."""
+
+
+class BuildError(CourseError):
+    """A lesson source that cannot be built, or a notebook that cannot be executed."""
