@@ -1,0 +1,57 @@
+"""SimCLR: each sample is a class of its own, and its two views are that class's examples (Chen et al., 2020)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sslcourse import augment
+from sslcourse.training import PretextTask, gather
+
+
+def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of the angle between every row of a (N,d) and every row of b (M,d): (N,M) in [-1,1]."""
+    return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+
+
+def nt_xent(v: Tensor, z: Tensor, temperature: float) -> Tensor:
+    """Normalised temperature-scaled cross-entropy: which of the other rows is my partner?
+
+    v: (2B,d) projected views; z: (2B,) int64, the row of each row's partner, which is the pseudo-label; temperature
+    is positive. Returns the mean over rows, in nats. Source: Chen et al., 2020, equation 1.
+    """
+    logits = cosine_similarity(v, v) / temperature
+    myself = torch.eye(len(v), dtype=torch.bool, device=v.device)
+    return F.cross_entropy(logits.masked_fill(myself, -torch.inf), z)
+
+
+class SimCLR(PretextTask):
+    """Find the other view of the same sample among all views of the batch.
+
+    dim: features of the encoder. views: an augmentation, called on a batch (B,C,H,W). criterion: NT-Xent, or a
+    student's version of it. The head k_gamma is the paper's two-layer projection (Chen et al., 2020, section 2.1).
+    """
+
+    def __init__(self, dim: int, temperature: float = 0.2, views: Callable | None = None, criterion=nt_xent):
+        super().__init__()
+        self.head = projection_head(dim)
+        self.temperature = temperature
+        self.views = views or augment.simclr()
+        self.criterion = criterion
+
+    def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        inputs = self.views(torch.cat([x, x]), generator)
+        z = torch.arange(len(inputs), device=x.device).roll(len(x))
+        return inputs, z
+
+    def loss(self, prediction: Tensor, z: Tensor) -> Tensor:
+        v = gather(prediction)
+        ranks = len(v) // len(prediction)
+        rows = torch.arange(ranks, device=z.device).repeat_interleave(len(z)) * len(z)
+        return self.criterion(v, z.repeat(ranks) + rows, self.temperature)
+
+
+def projection_head(dim: int, out: int = 64) -> nn.Sequential:
+    """k_gamma: (B,dim) -> (B,out). Without batch normalisation, so that one sample's projection is its own."""
+    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Linear(dim, out))

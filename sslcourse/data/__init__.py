@@ -1,0 +1,83 @@
+"""Source and target data: what a lesson trains on and is tested on, all of it offline.
+
+`load(name)` gives three splits that share no pixel. `Data.unlabeled()` gives the only thing that pretraining accepts:
+the training inputs and nothing else, so that "does it peek at labels?" is answered by construction.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+from torch import Tensor
+
+from sslcourse.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs x (N,C,H,W) uint8, labels y (N,) int64, and known factors of variation: name -> (N,)."""
+
+    x: Tensor
+    y: Tensor
+    factors: dict[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Unlabeled:
+    """Inputs x (N,C,H,W) uint8 of a data set's training split. There is no label in here to peek at."""
+
+    name: str
+    x: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set: three splits without overlap, class names, and where it comes from."""
+
+    name: str
+    what: str
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    source: str
+    licence: str
+
+    def unlabeled(self) -> Unlabeled:
+        """The training inputs without their labels: what `training.pretrain` accepts."""
+        return Unlabeled(self.name, self.train.x)
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train)} train, {len(self.val)} val, {len(self.test)} test"
+        return f"Data({self.name!r}: {self.what}; {sizes}; {len(self.classes)} classes)"
+
+
+@cache
+def load(name: str) -> Data:
+    """The data set with this name: "digits", "photos" or "sprites"; the same tensors on every call.
+
+    Raises CourseError for another name. Sources and licences: `sslcourse data`, or the docstrings of the loaders.
+    """
+    loaders = _loaders()
+    if name not in loaders:
+        raise CourseError(f"There is no data set {name!r}; choose one of {', '.join(loaders)}. They work offline.")
+    return loaders[name]()
+
+
+def _loaders() -> dict:
+    from sslcourse.data import digits, photos, sprites
+
+    return {"digits": digits.load, "photos": photos.load, "sprites": sprites.load}
+
+
+def describe() -> list[dict[str, str]]:
+    """Name, content, source and licence of every data set: what `sslcourse data` prints."""
+    return [
+        {"name": data.name, "what": data.what, "source": data.source, "licence": data.licence}
+        for data in map(load, _loaders())
+    ]

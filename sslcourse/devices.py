@@ -1,0 +1,22 @@
+"""Where to train, and in which precision: nothing else in the course asks which device there is."""
+
+import torch
+
+
+def best_device() -> torch.device:
+    """The accelerator where there is one (cuda, mps, ...), else the CPU."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """A context in which matrix products run in bf16 where the device is quicker at it, and in float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
+    capable = torch.cpu.get_capabilities()
+    quick = capable.get("avx512_bf16") or capable.get("amx_bf16")
+    return torch.autocast("cpu", torch.bfloat16, enabled=device.type == "cpu" and bool(quick))
+
+
+def budget(cpu: int, gpu: int) -> int:
+    """Epochs that fit this machine: `gpu` where there is an accelerator, else `cpu`."""
+    return cpu if best_device().type == "cpu" else gpu

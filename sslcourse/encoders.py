@@ -1,0 +1,79 @@
+"""Feature extractors h_theta: small enough for two CPU cores, each a batch -> features (B, dim).
+
+Images are float (B,C,H,W) in [0,1]; token sequences are int64 (B,L). `encoder.dim` is the number of features.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """Four strided convolutions with batch normalisation, then the mean over places: (B,C,H,W) -> (B,dim).
+
+    H and W of at least 16. Strides instead of pooling keep nearly all arithmetic in few, large matrix products, which
+    is what a CPU in bf16 is quick at.
+    """
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...] = (32, 64, 128, 256)):
+        super().__init__()
+        channels = [in_channels, *widths]
+        self.blocks = nn.Sequential(*(self._block(*pair) for pair in zip(channels, widths, strict=False)))
+        self.dim = widths[-1]
+
+    @staticmethod
+    def _block(c_in: int, c_out: int) -> nn.Sequential:
+        conv = nn.Conv2d(c_in, c_out, kernel_size=3, stride=2, padding=1, bias=False)
+        return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x - 0.5).mean(dim=(2, 3))
+
+
+class ViT(nn.Module):
+    """A tiny vision Transformer: patches -> tokens -> pre-norm blocks -> the mean token: (B,C,H,W) -> (B,dim).
+
+    H and W are `size`, a multiple of `patch`. It normalises each sample by itself (LayerNorm), so no sample's features
+    depend on the batch. After Dosovitskiy et al., 2021, with the mean in place of the class token.
+    """
+
+    def __init__(self, in_channels: int, size: int = 32, patch: int = 4, dim: int = 128, depth: int = 4):
+        super().__init__()
+        self.dim = dim
+        self.patches = nn.Conv2d(in_channels, dim, kernel_size=patch, stride=patch)
+        self.position = nn.Parameter(0.02 * torch.randn(1, (size // patch) ** 2, dim))
+        self.blocks = transformer(dim, depth)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x - 0.5).flatten(2).transpose(1, 2) + self.position
+        return self.norm(self.blocks(tokens)).mean(dim=1)
+
+
+class TextEncoder(nn.Module):
+    """A tiny Transformer over tokens; 0 is padding and is left out of the mean: int64 (B,L) -> (B,dim).
+
+    `vocabulary` counts the tokens, padding included; L is at most `length`.
+    """
+
+    def __init__(self, vocabulary: int, length: int = 64, dim: int = 128, depth: int = 2):
+        super().__init__()
+        self.dim = dim
+        self.tokens = nn.Embedding(vocabulary, dim, padding_idx=0)
+        self.position = nn.Parameter(0.02 * torch.randn(1, length, dim))
+        self.blocks = transformer(dim, depth)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = x == 0
+        tokens = self.tokens(x) + self.position[:, : x.shape[1]]
+        tokens = self.norm(self.blocks(tokens, src_key_padding_mask=padding))
+        words = (~padding).unsqueeze(2)
+        return (tokens * words).sum(dim=1) / words.sum(dim=1).clamp(min=1)
+
+
+def transformer(dim: int, depth: int) -> nn.TransformerEncoder:
+    """Pre-norm Transformer blocks with heads of 32 features and no dropout: (B,L,dim) -> (B,L,dim)."""
+    layer = nn.TransformerEncoderLayer(
+        dim, dim // 32, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    return nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)

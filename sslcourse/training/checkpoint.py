@@ -1,0 +1,56 @@
+"""Checkpoints: one safetensors file with a JSON header, written whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sslcourse.errors import CourseError
+
+
+def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """Write weights, optimiser state and `state` (plain JSON) to path; a kill leaves the older file intact."""
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in slots.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        # safetensors wants rows in order; channels_last comes back when the tensors are copied in again.
+        save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, {"state": json.dumps(state)})
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: dict) -> dict:
+    """Read a checkpoint into model and optimizer and return its `state`; state["config"] must equal config.
+
+    Raises CourseError where the file is damaged or of another run.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            state = json.loads(file.metadata()["state"])
+            differing = [key for key in config if state["config"].get(key) != config[key]]
+            if differing:
+                raise CourseError(
+                    f"{path} is the checkpoint of another run: {', '.join(differing)} differ. "
+                    "Give this run a checkpoint file of its own, or delete that one."
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
+        raise CourseError(f"{path} is not a checkpoint of this course ({error}); delete it to start over.") from None
+    model.load_state_dict({name[len("model.") :]: t for name, t in tensors.items() if name.startswith("model.")})
+    slots: dict[int, dict] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, slot = name.split(".", 2)
+            slots.setdefault(int(index), {})[slot] = tensor
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    return state

@@ -1,0 +1,188 @@
+"""The loop: batches of unlabeled data -> a pretext task -> a trained encoder, with meters for collapse."""
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from sslcourse import measures
+from sslcourse.data import Unlabeled
+from sslcourse.devices import autocast, best_device
+from sslcourse.errors import CourseError
+from sslcourse.training import checkpoint as checkpoints
+from sslcourse.training import parallel
+from sslcourse.training.task import PretextTask
+
+PROBE = 256  # samples on which the collapse meters read the features
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch: loss, and the collapse meters `std` and `rank` (see measures)."""
+
+    loss: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+    rank: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    samples: int = 0
+
+    @property
+    def samples_per_second(self) -> float:
+        return self.samples / self.seconds if self.seconds else 0.0
+
+
+def pretrain(
+    encoder: nn.Module,
+    task: PretextTask,
+    unlabeled: Unlabeled,
+    epochs: int,
+    batch_size: int = 256,
+    lr: float = 2e-3,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> History:
+    """Train encoder and task, in place, to solve the task on unlabeled data; returns the history.
+
+    AdamW with a cosine schedule; full batches only. device: the best there is, unless named. checkpoint: a file,
+    written after each epoch; where it is there already, training goes on from it to the same result. On several
+    processes (torchrun) batch_size is that of all ranks together.
+
+    Raises CourseError for data with labels, too little data, a loss that is not finite, another run's checkpoint.
+    """
+    check_unlabeled(unlabeled, batch_size)
+    device = torch.device(device) if device else best_device()
+    model = parallel.Model(encoder, task).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        (p for p in model.parameters() if p.requires_grad), lr=lr, fused=device.type in ("cpu", "cuda")
+    )
+    config = {"data": unlabeled.name, "samples": len(unlabeled), "task": type(task).__name__}
+    config |= {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
+    history = History()
+    path = Path(checkpoint) if checkpoint else None
+    if path and path.exists():
+        history = History(**checkpoints.load(path, model, optimizer, config)["history"])
+    run = Run(parallel.distributed(model, device), optimizer, config, device)
+    x = unlabeled.x.to(device)
+    with bar(epochs, len(history.loss), progress) as shown:
+        for epoch in range(len(history.loss), epochs):
+            run.epoch(x, epoch, history)
+            if path and parallel.ranks()[0] == 0:
+                checkpoints.save(path, model, optimizer, {"config": config, "history": asdict(history)})
+            shown.update()
+            shown.set_postfix_str(
+                f"loss {history.loss[-1]:.2f}, std {history.std[-1]:.2f}, rank {history.rank[-1]:.0f}"
+            )
+    return history
+
+
+def check_unlabeled(unlabeled: Any, batch_size: int) -> None:
+    """Refuse anything but a view without labels, and less than a batch of it."""
+    if not isinstance(unlabeled, Unlabeled):
+        raise CourseError(
+            f"pretrain got {type(unlabeled).__name__}, which may hold labels: self-supervised learning makes its "
+            "targets from the inputs alone. Give it data.unlabeled(), which holds none."
+        )
+    if not 2 <= batch_size <= len(unlabeled):
+        raise CourseError(
+            f"batch_size is {batch_size}; it must lie between 2 and {len(unlabeled)}, all samples there are."
+        )
+
+
+def bar(epochs: int, done: int, progress: bool):
+    """A progress bar over epochs, on the first rank only."""
+    from tqdm.auto import tqdm
+
+    silent = not progress or parallel.ranks()[0] > 0
+    return tqdm(total=epochs, initial=done, desc="pretraining", unit="epoch", disable=silent)
+
+
+@dataclass
+class Run:
+    """What stays the same from step to step."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    config: dict
+    device: torch.device
+
+    @property
+    def parts(self) -> parallel.Model:
+        return getattr(self.model, "module", self.model)
+
+    def epoch(self, x: Tensor, epoch: int, history: History) -> None:
+        """One pass over x in an order, and with augmentations, that seed and epoch alone decide."""
+        rank, ranks = parallel.ranks()
+        order = torch.randperm(len(x), generator=generator(self.config["seed"], epoch, 0)).to(self.device)
+        chance = generator(self.config["seed"], epoch, 1 + rank)
+        batches = order.split(self.config["batch_size"])[: len(x) // self.config["batch_size"]]
+        total, begin = torch.zeros((), device=self.device), time.perf_counter()
+        self.model.train()
+        for i, rows in enumerate(batches):
+            self.set_lr(epoch * len(batches) + i, self.config["epochs"] * len(batches))
+            total += step(self.model, self.optimizer, x[rows[rank::ranks]], chance)
+        loss = total.item() / len(batches)
+        if not math.isfinite(loss):
+            raise CourseError(
+                f"The loss is {loss} in epoch {epoch + 1}: training has diverged. Try a smaller lr than "
+                f"{self.config['lr']}, a higher temperature, or look for a log or a division by zero in the loss."
+            )
+        history.seconds += time.perf_counter() - begin
+        history.samples += len(batches) * self.config["batch_size"]
+        history.loss.append(loss)
+        self.read_meters(x[:PROBE], history)
+
+    def set_lr(self, now: int, steps: int) -> None:
+        """Linear warm-up over a twentieth of all steps, then half a cosine down to zero."""
+        warmup = max(1, steps // 20)
+        if now < warmup:
+            share = (now + 1) / warmup
+        else:
+            share = 0.5 + 0.5 * math.cos(math.pi * (now - warmup) / (steps - warmup))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config["lr"] * share
+
+    @torch.no_grad()
+    def read_meters(self, x: Tensor, history: History) -> None:
+        """Note how spread out the features of a fixed batch are."""
+        features = measures.embed(self.parts.encoder, x)
+        history.std.append(measures.feature_std(features).item())
+        history.rank.append(measures.effective_rank(features).item())
+
+
+def generator(*numbers: int) -> torch.Generator:
+    """A generator of its own for each (seed, epoch, use), so that a resumed run draws what the first would have."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 1_000_003 + number) % 2**63
+    return torch.Generator().manual_seed(mixed)
+
+
+def step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, chance: torch.Generator | None = None
+) -> Tensor:
+    """One step on a raw batch x, uint8 images or int64 tokens; returns the loss, detached, on x's device."""
+    parts = getattr(model, "module", model)
+    with torch.no_grad():
+        inputs, z = parts.task.make(measures.to_float(x), chance)
+    with autocast(x.device):
+        prediction = model(channels_last(inputs))
+    # The loss takes exponentials and logarithms: bf16's three digits are too few for them.
+    prediction = tree_map(lambda t: t.float() if t.is_floating_point() else t, prediction)
+    loss = parts.task.loss(prediction, z)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    parts.task.after_step(parts.encoder, tree_map(Tensor.detach, prediction))
+    return loss.detach()
+
+
+def channels_last(inputs: Any) -> Any:
+    """Images with their channels innermost, as convolutions like them; other tensors unchanged."""
+    return tree_map(lambda t: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t, inputs)
