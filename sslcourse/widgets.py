@@ -1,0 +1,61 @@
+"""Interactive views: a thin shell of sliders over a pure function that draws a figure.
+
+The figure is an ordinary picture in the cell's output, so that it stays in the notebook where no kernel runs.
+"""
+
+import html
+import io
+import traceback
+from collections.abc import Callable
+
+from IPython.display import HTML, Image, display
+from matplotlib.figure import Figure
+from torch import Tensor
+
+
+def explore(draw: Callable[..., Figure], **sliders) -> None:
+    """Show sliders above draw(name=value, ...), drawn anew when one is let go. sliders: name -> ipywidgets control.
+
+    A first failure is raised; a later one is shown in red where the figure was, and the next good value clears it.
+    """
+    import ipywidgets
+
+    def values() -> dict:
+        return {name: slider.value for name, slider in sliders.items()}
+
+    first = image(draw(**values()))
+    display(ipywidgets.VBox(list(sliders.values())))
+    handle = display(first, display_id=True)
+
+    def redraw(_change) -> None:
+        try:
+            handle.update(image(draw(**values())))
+        except Exception:  # a callback has nobody above it to whom an error could be raised
+            handle.update(failure(traceback.format_exc(limit=-3)))
+
+    for slider in sliders.values():
+        slider.observe(redraw, names="value")
+
+
+def image(figure: Figure) -> Image:
+    """A figure as the PNG that a notebook keeps."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return Image(file.getvalue())
+
+
+def failure(text: str) -> HTML:
+    """A traceback, in red."""
+    return HTML(f'<pre style="color: #b00020">The figure could not be drawn.\n{html.escape(text)}</pre>')
+
+
+def temperature(v: Tensor, z: Tensor) -> None:
+    """A temperature slider over the similarity matrix of projections v (2B,d) with partners z (2B,)."""
+    import ipywidgets
+
+    from sslcourse import plots
+
+    slider = ipywidgets.FloatLogSlider(
+        0.2, min=-2, max=1, step=0.05, description="temperature", continuous_update=False, readout_format=".3g"
+    )
+    explore(lambda temperature: plots.temperature(v, z, temperature), temperature=slider)

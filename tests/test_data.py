@@ -1,0 +1,100 @@
+"""Data: what is in it, that splits share nothing, and that the unlabeled view holds no labels."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sslcourse import data
+from sslcourse.data import photos, sprites
+from sslcourse.errors import CourseError
+
+NAMES = ("digits", "photos", "sprites")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_splits_are_whole(name):
+    loaded = data.load(name)
+    for split in (loaded.train, loaded.val, loaded.test):
+        assert split.x.dtype == torch.uint8 and split.x.ndim == 4 and len(split) == len(split.y)
+        assert split.y.dtype == torch.int64
+        assert set(split.y.tolist()) == set(range(len(loaded.classes))), "every class is in every split"
+    assert loaded.train.x.float().std() > 10, "the pictures are not empty"
+    assert data.load(name) is loaded, "loading twice costs nothing and gives the same"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_sample_is_in_two_splits(name):
+    loaded = data.load(name)
+    seen = []
+    for split in (loaded.train, loaded.val, loaded.test):
+        busy = split.x.float().std(dim=(1, 2, 3)) > 2  # the corners of the retina photograph are black everywhere
+        assert busy.float().mean() > 0.9
+        seen.append({x.numpy().tobytes() for x in split.x[busy]})
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert not seen[a] & seen[b]
+
+
+def test_photo_strips_share_no_column_and_hold_a_patch():
+    strips = sorted(photos.STRIPS.values())
+    for (_, end), (begin, _) in zip(strips, strips[1:], strict=False):
+        assert begin > end
+    for image in photos.photographs():
+        _, height, width = image.shape
+        assert height >= photos.SCALES[1]
+        for left, right in strips:
+            assert int(right * width) - int(left * width) >= photos.SCALES[1]
+
+
+def test_photo_patches_stay_in_their_strip():
+    """On a photograph whose colour is its column, patches show where they come from."""
+    image = torch.linspace(0, 255, 800).round().to(torch.uint8).expand(3, 200, 800)
+    for left, right in photos.STRIPS.values():
+        patches = photos.cut(image, (left, right), 200, torch.Generator().manual_seed(0))
+        assert patches.min() >= 255 * left - 1 and patches.max() <= 255 * right + 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unlabeled_view_holds_no_labels(name):
+    loaded = data.load(name)
+    unlabeled = loaded.unlabeled()
+    assert {field.name for field in dataclasses.fields(unlabeled)} == {"name", "x"}
+    assert torch.equal(unlabeled.x, loaded.train.x) and len(unlabeled) == len(loaded.train)
+    for value in vars(unlabeled).values():
+        assert not (isinstance(value, torch.Tensor) and value.ndim == 1)
+
+
+def test_sprites_do_what_their_factors_say():
+    count = 60
+    base = {"shape": torch.zeros(count, dtype=torch.long), "color": torch.zeros(count)}
+    base |= {"scale": torch.full((count,), 0.5), "rotation": torch.zeros(count)}
+    base |= {"x": torch.full((count,), 0.5), "y": torch.full((count,), 0.5)}
+    steps = torch.linspace(0, 1, count)
+    axis = torch.arange(32.0) + 0.5
+
+    def mass(**changed):
+        return sprites.render(**(base | changed)).float().sum(dim=1)
+
+    moved = mass(x=0.4 + 0.2 * steps)
+    centre = (moved.sum(dim=1) @ axis) / moved.sum(dim=(1, 2)) / 32
+    torch.testing.assert_close(centre, 0.4 + 0.2 * steps, atol=0.02, rtol=0)
+    lowered = mass(y=0.4 + 0.2 * steps)  # y grows downwards
+    centre = (lowered.sum(dim=2) @ axis) / lowered.sum(dim=(1, 2)) / 32
+    torch.testing.assert_close(centre, 0.4 + 0.2 * steps, atol=0.02, rtol=0)
+    assert (mass(scale=0.4 + 0.3 * steps).sum(dim=(1, 2)).diff() >= 0).all()
+    turned = mass(rotation=steps)
+    torch.testing.assert_close(turned[0], turned[-1], atol=16, rtol=0)  # one whole turn
+    for channel, hue in enumerate((0, 1 / 3, 2 / 3)):
+        drawn = sprites.render(**(base | {"color": torch.full((count,), hue)}))
+        assert drawn[0].sum(dim=(1, 2)).argmax() == channel
+
+
+def test_an_unknown_name_gets_one_sentence():
+    with pytest.raises(CourseError, match="no data set 'cifar10'; choose one of digits, photos, sprites"):
+        data.load("cifar10")
+
+
+def test_every_data_set_says_where_it_comes_from():
+    described = data.describe()
+    assert [entry["name"] for entry in described] == list(NAMES)
+    assert all(entry[key] for entry in described for key in ("what", "source", "licence"))
