@@ -1,0 +1,390 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% title [markdown]
+# # 4.2 Inter-sample classification: SimCLR and MoCo
+#
+# **Can a network learn what is in a picture by only ever being asked "which of these is the same picture as mine"?**
+#
+# When you are done, you can
+#
+# {{ course: objectives }}
+#
+# {{ course: minutes }} Needs: *Start here* and PyTorch's basics.
+
+# %% setup setup=true
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sslcourse import adaptation, augment, checks, contrastive, data, encoders, ledger, measures, plots, training, widgets
+
+check = checks.lesson("4.2")
+cosine_similarity, nt_xent, momentum_update = check.blanks()
+
+# %% ledger
+log = ledger.open("4.2")  # every number of this run is noted, and stands beside those measured over several seeds
+torch.manual_seed(log.seed)
+photos, digits = data.load("photos"), data.load("digits")
+print(photos, digits, f"Training on {training.best_device()}.", sep="\n")
+
+# %% photos-text [markdown]
+# `photos` are small patches of thirteen photographs. **The class of a patch is the photograph it was cut from**: train
+# from the left part, test from the right, nothing overlaps. What tells the cat from the tissue? Look before you read on:
+# how much of it is colour?
+
+# %% photos-figure
+chosen = [(photos.test.y == label).nonzero()[:8, 0] for label in range(0, 13, 2)]
+plots.pictures({photos.classes[2 * i]: photos.test.x[rows] for i, rows in enumerate(chosen)})
+
+# %% predict [markdown]
+# ## Predict
+#
+# We will train an encoder without labels. In each step it sees a batch of 256 patches, each in two randomly changed
+# versions ("views": cropped, mirrored, colours shifted), and must tell which two views belong together. Then we freeze
+# it and fit a linear classifier on its features, with ten labels a photograph.
+#
+# Suppose that we **leave the colour changes out**: views are cropped and mirrored, and keep their colours. Which encoder
+# classifies the test patches better once these are made **grey**? Commit to an answer, then open it.
+#
+# <details><summary>A. The one without colour changes: it has seen undistorted, so better, pictures.</summary>
+# Undistorted is not better if it makes the task easy. When both views keep their colours, comparing colours is enough
+# to find the partner. What the task does not need, the encoder does not learn.</details>
+#
+# <details><summary>B. The one with colour changes: it had to look at something else than colour.</summary>
+# Yes. The price: it partly loses colour, even where colour would help. We will measure both.</details>
+#
+# <details><summary>C. No difference: the classifier is trained on the same labeled patches.</summary>
+# The classifier is linear. It can only use what the frozen features contain, and the pretext task decided that.</details>
+
+# %% see [markdown]
+# ## See
+#
+# A pretext task makes pseudo-labels from the data alone. Here every sample is a class of its own, with as many examples
+# as we care to make. Below: patches $x$ and two views of each. A pair of views of one patch is a **positive pair**; all
+# other views in the batch are its **negatives**.
+
+# %% views-figure
+x = measures.to_float(photos.train.x[torch.randperm(len(photos.train))[:8]])
+simclr_views = augment.simclr()
+views = [simclr_views(x), simclr_views(x)]
+plots.pictures({"patch": x, "view 1": views[0], "view 2": views[1]})
+
+# %% temperature-text [markdown]
+# ### The idea in one picture
+#
+# Encode all $2B$ views, project each to a vector $v_i$, and compare directions: $s_{ij} = \cos(v_i, v_j)$. Divide by a
+# **temperature** $\tau$ and take the softmax over each row: that is the probability that $j$ is the partner of $i$.
+# Orange squares mark the true partners. The network below is untrained.
+#
+# Move the slider. Watch two things: how sharp the rows are, and, on the right, *which* negatives push row 0 away.
+
+# %% temperature-untrained
+encoder = encoders.ConvNet(in_channels=3).to(training.best_device())
+task = contrastive.SimCLR(encoder.dim, temperature=0.2).to(training.best_device())
+eight_pairs = torch.cat(views)
+partners = torch.arange(16).roll(8)
+
+
+def project(encoder: nn.Module, task: contrastive.SimCLR) -> torch.Tensor:
+    """Projections v (16,d) of the eight pairs of views."""
+    return measures.embed(nn.Sequential(encoder, task.head), eight_pairs).cpu()
+
+
+widgets.temperature(project(encoder, task), partners)
+
+# %% temperature-interpret [markdown]
+# At a high temperature all candidates look alike and all negatives push alike. At a low one, only the most similar
+# negative pushes: the loss turns into a search for hard negatives (Wang and Liu, 2021) [@wang2021understanding].
+
+# %% build [markdown]
+# ## Build
+#
+# Three functions make SimCLR and MoCo. Each check draws fresh random inputs and tells you what is wrong and how it
+# knows. **If you leave one open, the lesson goes on with the reference answer.**
+#
+# {{ course: exercises }}
+
+# %% cosine-text [markdown]
+# ### 1. Cosine similarity of all pairs
+#
+# For $a$ of shape $(N, d)$ and $b$ of shape $(M, d)$, return the $(N, M)$ matrix
+#
+# $$s_{ij} = \frac{a_i \cdot b_j}{\lVert a_i\rVert\,\lVert b_j\rVert}.$$
+#
+# <details><summary>Hint 1</summary>A cosine is a dot product of vectors of length one.</details>
+# <details><summary>Hint 2</summary><code>F.normalize(a, dim=1)</code> makes every row of length one; a product of two
+# matrices holds all dot products of rows with columns.</details>
+
+# %% cosine_similarity exercise="cosine_similarity"
+def cosine_similarity(a, b):
+    """Cosine of every row of a (N,d) with every row of b (M,d): (N,M)."""
+    ### BEGIN SOLUTION
+    return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+    ### END SOLUTION
+
+
+# %% cosine_similarity-check check="cosine_similarity"
+cosine_similarity = check(cosine_similarity)
+
+# %% nt_xent-text [markdown]
+# ### 2. NT-Xent: classification among samples
+#
+# Rows $v_1, \dots, v_{2B}$ are all views of a batch; row $i$'s partner is row $z_i$, its **pseudo-label**. The
+# *normalised temperature-scaled cross-entropy* is an ordinary cross-entropy, with the other $2B - 1$ rows as classes
+# [@chen2020simclr], equation 1:
+#
+# $$\mathcal{L} = \frac{1}{2B} \sum_{i=1}^{2B} -\log
+# \frac{\exp(s_{i z_i} / \tau)}{\sum_{j \neq i} \exp(s_{ij} / \tau)}.$$
+#
+# The sum leaves out $j = i$, because a row is always most similar to itself. It keeps $j = z_i$: a cross-entropy's
+# denominator holds the right class, too.
+#
+# <details><summary>Hint 1</summary>Make the matrix of all similarities of <code>v</code> with itself, then decide what
+# has to happen to its diagonal so that <code>exp</code> of it is zero.</details>
+# <details><summary>Hint 2</summary><code>F.cross_entropy(logits, z)</code> does the softmax, the logarithm and the mean
+# in one stable step; <code>masked_fill(mask, -torch.inf)</code> takes entries out.</details>
+
+# %% nt_xent exercise="nt_xent"
+def nt_xent(v, z, temperature):
+    """Mean over rows of v (2B,d) of the cross-entropy of finding the partner z (2B,) among all other rows."""
+    ### BEGIN SOLUTION
+    logits = cosine_similarity(v, v) / temperature
+    myself = torch.eye(len(v), dtype=torch.bool, device=v.device)
+    return F.cross_entropy(logits.masked_fill(myself, -torch.inf), z)
+    ### END SOLUTION
+
+
+# %% nt_xent-check check="nt_xent"
+nt_xent = check(nt_xent)
+
+# %% momentum-text [markdown]
+# ### 3. The momentum update
+#
+# A batch of $B$ gives only $2B - 2$ negatives a row. MoCo keeps projections of earlier batches in a queue instead
+# [@he2020moco]. The encoder that made them must not have changed much meanwhile, so a **slow copy** makes them, whose
+# parameters $\theta_\text{slow}$ follow those of the trained one:
+#
+# $$\theta_\text{slow} \leftarrow m\,\theta_\text{slow} + (1 - m)\,\theta_\text{fast}.$$
+#
+# `slow` and `fast` are lists of parameters of equal shapes. Change `slow` in place; no gradient may be recorded.
+#
+# <details><summary>Hint 1</summary>An assignment such as <code>s = m * s</code> in a loop makes a new tensor and leaves
+# the network as it was. You need an operation in place.</details>
+# <details><summary>Hint 2</summary><code>s.mul_(m).add_(f, alpha=1 - m)</code>, inside <code>torch.no_grad()</code>.
+# </details>
+
+# %% momentum_update exercise="momentum_update"
+def momentum_update(slow, fast, m):
+    """slow <- m slow + (1 - m) fast, in place, for lists of parameters; records no gradient."""
+    ### BEGIN SOLUTION
+    with torch.no_grad():
+        for s, f in zip(slow, fast, strict=True):
+            s.lerp_(f, 1 - m)
+    ### END SOLUTION
+
+
+# %% momentum_update-check check="momentum_update"
+momentum_update = check(momentum_update)
+
+# %% train [markdown]
+# ## Train
+#
+# An encoder $h_\theta$, a task with its head $k_\gamma$ and **your** loss, and patches without labels:
+# `photos.unlabeled()` holds none, so there is nothing to peek at. On a GPU this cell trains longer.
+
+# %% train-simclr
+def pretrain(name, dataset, task_of, epochs, batch_size=256):
+    """Pretrain a fresh encoder on a data set without labels; returns (encoder, task, history)."""
+    torch.manual_seed(log.seed)
+    encoder = encoders.ConvNet(in_channels=dataset.train.x.shape[1])
+    task = task_of(encoder)
+    print(name)
+    history = training.pretrain(
+        encoder, task, dataset.unlabeled(), epochs=epochs, batch_size=batch_size, seed=log.seed
+    )
+    return encoder, task, history
+
+
+EPOCHS = training.budget(cpu=12, gpu=60)
+simclr, simclr_task, history = pretrain(
+    "SimCLR", photos, lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, criterion=nt_xent), EPOCHS
+)
+plots.training({"SimCLR": history})
+
+# %% train-interpret [markdown]
+# The loss falls from near $\log(2B - 1)$, which is guessing, and cannot reach zero: some patches of one sky are as
+# good partners as the true one. The two **collapse meters** say whether the features stay spread out: `std` is one
+# when their directions fill the sphere and zero when all are equal; the effective rank counts the dimensions in use. A
+# falling loss alone would not tell you.
+#
+# ### The same slider, after training
+#
+# The partners stand out now, and at a low temperature the push comes from patches that really look alike.
+
+# %% temperature-trained
+widgets.temperature(project(simclr, simclr_task), partners)
+
+# %% measure [markdown]
+# ## Measure
+#
+# Is it any good? A number alone says nothing. The head $k_\gamma$ is thrown away, $h_\theta$ is frozen, and a linear
+# probe is fitted with 1, 10 or all labels a class. Beside it stand the same probe on **raw input** and on a **random
+# encoder**, and the same network trained **supervised** on the same labels. Test patches are used once, at the end; the
+# probe's regularisation is chosen on the validation patches, with no more labels than it may train on
+# [@oliver2018realistic].
+
+# %% measure-references
+LABELS = {"1 label a class": 1, "10 labels": 10, "all labels": None}
+
+
+def references(dataset, views):
+    """Record raw input, random init and supervised at each label budget: {method: {labels: accuracy}}."""
+    table = {"raw input": {}, "random init": {}, "supervised": {}}
+    for labels, n in LABELS.items():
+        for method, accuracy in adaptation.references(dataset, n, seed=log.seed, views=views).items():
+            table[method][labels] = log.record(f"{dataset.name}/{method}/{labels}", accuracy, unit="accuracy")
+    return table
+
+
+def probe(name, encoder, dataset):
+    """Record linear probes of an encoder at each label budget: {labels: result}."""
+    results = {labels: adaptation.linear_probe(encoder, dataset, n, seed=log.seed) for labels, n in LABELS.items()}
+    for labels, result in results.items():
+        log.record(f"{dataset.name}/{name}/{labels}", result.accuracy, unit="accuracy")
+    return results
+
+
+with_colour = probe("SimCLR", simclr, photos)
+table = references(photos, augment.simclr(color=0))
+table["SimCLR"] = {labels: result.accuracy for labels, result in with_colour.items()}
+plots.accuracies(table, chance=1 / len(photos.classes), title="photos")
+
+# %% measure-table
+log.table("photos/")
+
+# %% measure-interpret [markdown]
+# TEXT
+#
+# ### Does it work on other data?
+#
+# The same on handwritten digits. A mirrored digit is another sign, so the views are not flipped: augmentations say
+# what must not matter, and that is knowledge about the data.
+
+# %% measure-digits
+digit_views = augment.simclr(flip=False)
+digit_encoder, _, _ = pretrain(
+    "SimCLR on digits",
+    digits,
+    lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, views=digit_views, criterion=nt_xent),
+    training.budget(cpu=10, gpu=60),
+)
+digits_table = references(digits, augment.simclr(color=0, flip=False))
+digits_table["SimCLR"] = {k: result.accuracy for k, result in probe("SimCLR", digit_encoder, digits).items()}
+plots.accuracies(digits_table, chance=1 / len(digits.classes), title="digits")
+
+# %% measure-digits-table
+log.table("digits/")
+
+# %% break [markdown]
+# ## Break it
+#
+# ### The colour shortcut
+#
+# Back to your prediction. We pretrain once more with views that keep their colours, and test both encoders on the test
+# patches as they are and made grey. The probes are the ones trained on colour patches.
+
+# %% break-colour
+no_colour, _, _ = pretrain(
+    "SimCLR without colour distortion",
+    photos,
+    lambda encoder: contrastive.SimCLR(
+        encoder.dim, temperature=0.2, views=augment.simclr(color=0), criterion=nt_xent
+    ),
+    EPOCHS,
+)
+without_colour = probe("SimCLR, no colour distortion", no_colour, photos)
+
+# %% break-colour-figure
+grey = augment.color_drop(measures.to_float(photos.test.x), torch.ones(len(photos.test)))
+grey = (255 * grey).round().to(torch.uint8)
+encoders_compared = {
+    "with colour distortion": (simclr, with_colour),
+    "without": (no_colour, without_colour),
+}
+shortcut = {}
+for name, (compared, results) in encoders_compared.items():
+    result = results["10 labels"]
+    scores = {"colour patches": result.accuracy, "grey patches": result.score(grey, photos.test.y)}
+    shortcut[name] = {k: log.record(f"shortcut/{name}/{k}", score, unit="accuracy") for k, score in scores.items()}
+    log.record(f"invariance/{name}/to grey", measures.invariance(compared, photos.test.x, grey))
+plots.accuracies(shortcut, chance=1 / len(photos.classes), title="photos, ten labels a class")
+
+# %% break-colour-table
+log.table("shortcut/")
+
+# %% break-colour-interpret [markdown]
+# TEXT
+
+# %% break-temperature [markdown]
+# ### Temperature far too low, far too high
+#
+# Three short runs that differ in $\tau$ only, and the probe with ten labels a class.
+
+# %% break-temperature-run
+SHORT = training.budget(cpu=3, gpu=15)
+histories, temperatures = {}, {}
+for temperature in (0.01, 0.2, 10.0):
+    name = f"temperature {temperature:g}"
+    tried, _, histories[name] = pretrain(
+        name, photos, lambda encoder, t=temperature: contrastive.SimCLR(encoder.dim, t, criterion=nt_xent), SHORT
+    )
+    accuracy = adaptation.linear_probe(tried, photos, 10, seed=log.seed).accuracy
+    temperatures[name] = {"10 labels": log.record(f"temperature/{name}/10 labels", accuracy, unit="accuracy")}
+    log.record(f"temperature/{name}/effective rank", histories[name].rank[-1], digits=0)
+plots.training(histories)
+
+# %% break-temperature-table
+log.table("temperature/")
+
+# %% break-temperature-interpret [markdown]
+# TEXT
+
+# %% break-batch [markdown]
+# ### A batch of eight, and MoCo's cure
+#
+# With a batch of eight, a row has fourteen negatives: easy to win against. MoCo takes its negatives from a queue, so
+# that their number no longer depends on the batch; your momentum update keeps the slow encoder that fills it.
+
+# %% break-batch-run
+batches = {
+    "SimCLR, batch 256": (256, lambda encoder: contrastive.SimCLR(encoder.dim, 0.2, criterion=nt_xent)),
+    "SimCLR, batch 8": (8, lambda encoder: contrastive.SimCLR(encoder.dim, 0.2, criterion=nt_xent)),
+    "MoCo, batch 8": (8, lambda encoder: contrastive.MoCo(encoder, 0.2, queue=1024, update=momentum_update)),
+}
+negatives = {}
+for name, (batch_size, task_of) in batches.items():
+    tried, _, _ = pretrain(name, photos, task_of, training.budget(cpu=2, gpu=10), batch_size)
+    accuracy = adaptation.linear_probe(tried, photos, 10, seed=log.seed).accuracy
+    negatives[name] = {"10 labels": log.record(f"batch/{name}/10 labels", accuracy, unit="accuracy")}
+plots.accuracies(negatives, chance=1 / len(photos.classes), title="photos, ten labels a class, equal numbers of views")
+
+# %% break-batch-table
+log.table("batch/")
+
+# %% break-batch-interpret [markdown]
+# TEXT
+
+# %% reflect [markdown]
+# ## Reflect
+#
+# TEXT
