@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from sslcourse import measures
 from sslcourse.data import Unlabeled
-from sslcourse.devices import autocast, best_device
+from sslcourse.devices import autocast, best_device, keep_memory
 from sslcourse.errors import CourseError
 from sslcourse.training import checkpoint as checkpoints
 from sslcourse.training import parallel
@@ -57,6 +57,7 @@ def pretrain(
     Raises CourseError for data with labels, too little data, a loss that is not finite, another run's checkpoint.
     """
     check_unlabeled(unlabeled, batch_size)
+    keep_memory()
     device = torch.device(device) if device else best_device()
     model = parallel.Model(encoder, task).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(

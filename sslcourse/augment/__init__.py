@@ -1,0 +1,39 @@
+"""Augmentations on whole batches of tensors: every sample with parameters of its own, on the batch's device.
+
+`functional` holds what they do, with parameters given; here are the classes that draw the parameters, called as
+`augmentation(x, generator)` on float images (B,C,H,W) in [0,1], C = 1 or 3.
+"""
+
+from sslcourse.augment.functional import color_drop
+from sslcourse.augment.random import (
+    FIGURE_4,
+    Augmentation,
+    Blur,
+    ColorDrop,
+    Compose,
+    Crop,
+    Cutout,
+    Flip,
+    Jitter,
+    Noise,
+    Rotate,
+    Sobel,
+    simclr,
+)
+
+__all__ = [
+    "FIGURE_4",
+    "Augmentation",
+    "Blur",
+    "ColorDrop",
+    "Compose",
+    "Crop",
+    "Cutout",
+    "Flip",
+    "Jitter",
+    "Noise",
+    "Rotate",
+    "Sobel",
+    "color_drop",
+    "simclr",
+]
