@@ -1,0 +1,192 @@
+"""Augmentations: identity at zero, in range, decided by the seed, as torchvision does it, no sample sees another."""
+
+import math
+
+import pytest
+import torch
+from torchvision.transforms.v2 import functional as reference
+
+from sslcourse import augment
+from sslcourse.augment import functional
+from sslcourse.training.loop import generator
+
+CLASSES = (
+    augment.Crop, augment.Flip, augment.ColorDrop, augment.Jitter, augment.Rotate, augment.Cutout, augment.Noise,
+    augment.Blur, augment.Sobel,
+)  # fmt: skip
+EVERYTHING = augment.FIGURE_4 | {"simclr": augment.simclr(), "simclr, no colour": augment.simclr(color=0)}
+every = pytest.mark.parametrize("augmentation", EVERYTHING.values(), ids=EVERYTHING)
+channels = pytest.mark.parametrize("channels", [1, 3])
+
+
+def images(batch: int = 12, channels: int = 3, height: int = 32, width: int = 32, seed: int = 0) -> torch.Tensor:
+    return torch.rand(batch, channels, height, width, generator=generator(seed))
+
+
+def uniform(batch: int, low: float, high: float, seed: int) -> torch.Tensor:
+    return low + (high - low) * torch.rand(batch, generator=generator(seed))
+
+
+def test_figure_4_has_ten():
+    assert len(augment.FIGURE_4) == 10
+    x = images()
+    results = [augmentation(x, generator(0)) for augmentation in augment.FIGURE_4.values()]
+    for i, one in enumerate(results):
+        assert not torch.equal(one, x)
+        assert not any(torch.allclose(one, other) for other in results[:i]), "no two do the same"
+
+
+@channels
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("options", [{"strength": 0.0}, {"p": 0.0}])
+def test_zero_strength_and_zero_probability_are_the_identity(cls, options, channels):
+    x = images(channels=channels)
+    assert torch.equal(cls(**options)(x, generator(0)), x)
+
+
+@channels
+@every
+def test_range_shape_dtype_and_input_are_kept(augmentation, channels):
+    for height, width in ((32, 32), (28, 28), (24, 40)):
+        x = images(64, channels, height, width)
+        x[0], x[1], x[2] = 0, 1, 0.5  # hue is undefined on grey, and nothing may divide by zero
+        before = x.clone()
+        result = augmentation(x, generator(1))
+        assert result.shape == x.shape and result.dtype == x.dtype
+        assert result.isfinite().all() and result.min() >= -1e-6 and result.max() <= 1 + 1e-6
+        assert torch.equal(x, before), "the input is left alone"
+
+
+@every
+def test_the_seed_decides(augmentation):
+    x = images()
+    first = augmentation(x, generator(3))
+    assert torch.equal(first, augmentation(x, generator(3)))
+    if not isinstance(
+        augmentation, (augment.Flip, augment.ColorDrop, augment.Sobel)
+    ):  # no chance there
+        assert not torch.equal(first, augmentation(x, generator(4)))
+
+
+@every
+def test_no_sample_sees_another(augmentation):
+    x = images()
+    changed = x.clone()
+    changed[5] = images(1, seed=9)[0]
+    before, after = augmentation(x, generator(0)), augmentation(changed, generator(0))
+    others = torch.arange(len(x)) != 5
+    assert torch.equal(before[others], after[others])
+    assert not torch.equal(before[5], after[5])
+
+
+@pytest.mark.parametrize("name", [n for n in augment.FIGURE_4 if n not in ("flip", "color drop", "Sobel filter")])
+def test_each_sample_has_parameters_of_its_own(name):
+    x = images(1).expand(16, -1, -1, -1)
+    results = augment.FIGURE_4[name](x, generator(0))
+    different = {tuple(result.flatten()[:2000].tolist()) for result in results}
+    assert len(different) >= (3 if name == "rotate" else 15)  # rotate knows three angles
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_share_p_of_the_samples_is_changed(cls):
+    """Within four standard deviations of the binomial."""
+    n, p = 2000, 0.3
+    x = images(n, height=16, width=16)
+    changed = (cls(p=p)(x, generator(0)) - x).abs().amax(dim=(1, 2, 3)) > 1e-5  # a crop of everything rounds, too
+    assert abs(changed.sum().item() - n * p) < 4 * math.sqrt(n * p * (1 - p))
+
+
+@every
+@channels
+def test_it_stays_on_its_device(augmentation, channels):
+    x = torch.empty(4, channels, 32, 32, device="meta")
+    assert augmentation(x).device.type == "meta"
+
+
+def each(function, x, *parameters):
+    return torch.stack([function(image, *(p.item() for p in row)) for image, *row in zip(x, *parameters, strict=True)])
+
+
+@channels
+@pytest.mark.parametrize("seed", range(3))
+def test_crops_are_torchvision_s(seed, channels):
+    x = images(channels=channels, height=28, width=32, seed=seed)
+    n = len(x)
+    top, left = (uniform(n, 0, 12, seed + i).floor() for i in (10, 20))
+    height, width = (uniform(n, 2, 16, seed + i).floor() for i in (30, 40))
+    expected = each(
+        lambda image, *box: reference.resized_crop(image, *map(int, box), size=[28, 32], antialias=False),
+        x, top, left, height, width,
+    )  # fmt: skip
+    boxes = torch.stack([top, left, height, width], dim=1)
+    torch.testing.assert_close(functional.crop_resize(x, boxes), expected, atol=1e-5, rtol=0)
+    mirror = uniform(n, 0, 1, seed) < 0.5
+    expected = torch.where(mirror[:, None, None, None], reference.horizontal_flip(expected), expected)
+    torch.testing.assert_close(functional.crop_resize(x, boxes, mirror), expected, atol=1e-5, rtol=0)
+
+
+@channels
+@pytest.mark.parametrize("seed", range(3))
+def test_color_is_torchvision_s(seed, channels):
+    x = images(channels=channels, seed=seed)
+    n = len(x)
+    brightness, contrast, saturation = (uniform(n, 0.2, 1.8, seed + i) for i in (10, 20, 30))
+    hue = uniform(n, -0.5, 0.5, seed + 40)
+
+    def all_four(image, b, c, s, h):
+        image = reference.adjust_contrast(reference.adjust_brightness(image, b), c)
+        return reference.adjust_hue(reference.adjust_saturation(image, s), h)
+
+    result = functional.color_jitter(x, brightness, contrast, saturation, hue)
+    expected = each(all_four, x, brightness, contrast, saturation, hue)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
+    no_turn = torch.zeros(n)
+    result = functional.color_jitter(x, brightness, contrast, saturation, no_turn)
+    torch.testing.assert_close(result, each(all_four, x, brightness, contrast, saturation, no_turn), atol=1e-5, rtol=0)
+    dropped = functional.color_drop(x, torch.ones(n))
+    torch.testing.assert_close(dropped, reference.rgb_to_grayscale(x, num_output_channels=channels), atol=1e-5, rtol=0)
+
+
+@channels
+@pytest.mark.parametrize("seed", range(3))
+def test_rotation_and_blur_are_torchvision_s(seed, channels):
+    x = images(channels=channels, height=24, width=32, seed=seed)
+    degrees, sigma = uniform(len(x), -180, 360, seed + 10), uniform(len(x), 0.1, 2, seed + 20)
+    bilinear = reference.InterpolationMode.BILINEAR
+    expected = each(lambda image, angle: reference.rotate(image, angle, interpolation=bilinear), x, degrees)
+    torch.testing.assert_close(functional.rotate(x, degrees), expected, atol=2e-5, rtol=0)
+    expected = each(lambda image, s: reference.gaussian_blur(image, [7, 7], [s, s]), x, sigma)
+    torch.testing.assert_close(functional.gaussian_blur(x, sigma, 7), expected, atol=1e-5, rtol=0)
+
+
+def test_flip_cutout_noise_and_sobel_do_what_they_say():
+    x = images()
+    n = len(x)
+    on = torch.arange(n) % 2 == 0
+    flipped = functional.flip(x, on)
+    assert torch.equal(flipped[on], reference.horizontal_flip(x)[on]) and torch.equal(flipped[~on], x[~on])
+    hole = functional.cutout(x, torch.tensor([[2.0, 3.0, 4.0, 5.0]]).expand(n, 4))
+    assert (hole[:, :, 2:6, 3:8] == 0).all() and (hole != x).sum() == n * 3 * 4 * 5
+    noise = torch.randn(x.shape, generator=generator(0))
+    grey = torch.full_like(x, 0.5)
+    noisy = functional.gaussian_noise(grey, uniform(n, 0.05, 0.1, 0), noise)
+    torch.testing.assert_close((noisy - grey).std(dim=(1, 2, 3)), uniform(n, 0.05, 0.1, 0), atol=0.01, rtol=0)
+    ramp = torch.linspace(0, 1, 32).expand(n, 3, 32, 32)
+    edges = functional.sobel(ramp, torch.ones(n))
+    torch.testing.assert_close(edges[..., 1:-1], torch.full((n, 3, 32, 30), 2 / 31), atol=1e-5, rtol=0)
+    assert functional.sobel(grey, torch.ones(n)).abs().max() < 1e-6, "a plain picture has no edges"
+
+
+@pytest.mark.parametrize("options", [{"strength": -0.1}, {"strength": 1.5}, {"p": 2}])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_strength_that_cannot_be_gets_one_sentence(cls, options):
+    with pytest.raises(ValueError, match="it must lie between 0 and 1"):
+        cls(**options)
+
+
+@pytest.mark.parametrize(
+    "bad", [torch.rand(3, 32, 32), torch.rand(2, 4, 8, 8), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)]
+)
+def test_what_is_not_a_batch_of_images_gets_one_sentence(bad):
+    with pytest.raises(ValueError, match="Augmentations take float images"):
+        augment.simclr()(bad)
