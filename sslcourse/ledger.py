@@ -208,7 +208,9 @@ class Log:
         cells = {key: self._cell(key, known) for key in [*self.run, *known] if key.startswith(prefix)}
         if not cells:
             raise CourseError(f"Nothing was recorded or measured below {prefix!r}.")
-        note = f"(In brackets: {provenance(self.measured)})" if self.measured else "Not yet in the ledger: this run only."
+        note = (
+            f"(In brackets: {provenance(self.measured)})" if self.measured else "Not yet in the ledger: this run only."
+        )
         return Table(grid(prefix, cells), note)
 
     def _cell(self, key: str, known: dict) -> str:

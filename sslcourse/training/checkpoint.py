@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslcourse.errors import CourseError
 
@@ -47,10 +47,16 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config:
     except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
         raise CourseError(f"{path} is not a checkpoint of this course ({error}); delete it to start over.") from None
     model.load_state_dict({name[len("model.") :]: t for name, t in tensors.items() if name.startswith("model.")})
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     slots: dict[int, dict] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, slot = name.split(".", 2)
-            slots.setdefault(int(index), {})[slot] = tensor
+            slots.setdefault(int(index), {})[slot] = laid_out_like(parameters[int(index)], tensor)
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     return state
+
+
+def laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """The tensor in the parameter's memory format: a fused optimiser walks both in the order of their memory."""
+    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
