@@ -1,0 +1,1 @@
+"""Grading: a student's answers, set into the pristine lesson, judged by nbval."""

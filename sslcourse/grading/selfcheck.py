@@ -1,0 +1,113 @@
+"""`sslcourse check NOTEBOOK`: a student's own notebook, judged as it will be graded."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+
+from sslcourse import course
+from sslcourse.course import Lesson
+from sslcourse.errors import CourseError
+from sslcourse.grading import merge
+
+CELL_SECONDS = 120
+
+
+@dataclass
+class Verdict:
+    """One exercise: points reached, whether it passed, and why not."""
+
+    id: str
+    points: int
+    passed: bool
+    message: str
+
+
+def main_check(path: str, as_json: bool) -> int:
+    """Check a notebook and print the verdicts; 0 when all pass, 1 otherwise. CourseError for what is no notebook."""
+    lesson, verdicts = check_notebook(path)
+    report = {
+        "lesson": lesson.id,
+        "points": sum(verdict.points for verdict in verdicts),
+        "max_points": lesson.max_points,
+        "checks": [asdict(verdict) for verdict in verdicts],
+    }
+    print(json.dumps(report, ensure_ascii=False, indent=1) if as_json else table(lesson, report))
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def check_notebook(path: str | Path) -> tuple[Lesson, list[Verdict]]:
+    """The lesson that a notebook answers, and the verdict on each of its exercises."""
+    lesson = lesson_of(path)
+    answers = merge.answers(path, lesson)
+    if not lesson.notebook.exists():
+        raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
+    pristine = nbformat.read(lesson.notebook, as_version=4)
+    notebook = merge.only_checks(merge.merge(pristine, answers.sources))
+    failures = run(notebook)
+    verdicts = []
+    for name, exercise in lesson.exercises.items():
+        message = answers.missing.get(name) or failures.get(f"{name}-check", "")
+        verdicts.append(Verdict(name, 0 if message else exercise.points, not message, message))
+    return lesson, verdicts
+
+
+def lesson_of(path: str | Path) -> Lesson:
+    """Which lesson a notebook is of: by its metadata or, where a tool dropped them, by its file name."""
+    metadata = merge.read(path).get("metadata")
+    known = metadata.get("sslcourse") if isinstance(metadata, dict) else None
+    name = known.get("lesson") if isinstance(known, dict) else None
+    return course.lesson(name or Path(path).stem)
+
+
+def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """Check cell -> why it failed, where it did, by `pytest --nbval-lax` in a process and a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        nbformat.write(notebook, Path(folder, "lesson.ipynb"))
+        command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "lesson.ipynb"]
+        command += [f"--nbval-cell-timeout={CELL_SECONDS}", "--junitxml=report.xml", "-p", "no:cacheprovider"]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
+        report = Path(folder, "report.xml")
+        if not report.exists():
+            raise CourseError(f"nbval could not run the lesson: {(done.stdout + done.stderr).strip()[-500:]}")
+        cases = ElementTree.parse(report).findall(".//testcase")
+    by_number = {int(re.search(r"\d+$", case.get("name")).group()): case for case in cases}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    checks = {number: cell for number, cell in enumerate(code) if "nbval-check-output" in cell.metadata.get("tags", [])}
+    failures = {cell.id: failure(by_number.get(number)) for number, cell in checks.items()}
+    return {id: message for id, message in failures.items() if message}
+
+
+def failure(case: ElementTree.Element | None) -> str:
+    """Why a check cell failed: what the check printed or, where it could not run, what nbval says; "" if it passed."""
+    if case is None:
+        return "it was not run: the kernel died before it. Does an answer end the process?"
+    if not len(case):
+        return ""
+    text = "".join(f"{part.get('message', '')}\n{part.text or ''}" for part in case)
+    text = re.sub(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m", "", text)
+    if said := re.search(r"✗ \w+: (.*?)\.? The lesson goes on", text, re.DOTALL):
+        return said.group(1)
+    if "imeout" in text:
+        return f"it did not end within {CELL_SECONDS} seconds, or the kernel died. Is there an endless loop?"
+    lines = [line for line in text.splitlines() if line.strip()]
+    return f"its check could not run: {lines[-1].strip() if lines else 'no reason is given'}"
+
+
+def table(lesson: Lesson, report: dict) -> str:
+    """The report as lines of text."""
+    width = max(len(check["id"]) for check in report["checks"])
+    lines = [f"{lesson.id} {lesson.title}"]
+    for check in report["checks"]:
+        points = f"{check['points']}/{lesson.exercises[check['id']].points}"
+        mark, message = ("✓", "passed") if check["passed"] else ("✗", check["message"])
+        lines.append(f"{mark} {check['id']:{width}}  {points:>5}  {message}")
+    return "\n".join([*lines, f"{report['points']} of {report['max_points']} points"])
