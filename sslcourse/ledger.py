@@ -1,7 +1,7 @@
 """The ledger: measured results, written by `sslcourse measure`, read by lessons, shown beside a run's own numbers.
 
-A results file holds {"lesson", "measured", "device", "cores", "versions", "seeds", "seconds", "entries"}; an entry holds
-{"mean", "std", "n", "values", "unit", "digits"}. std is the sample standard deviation (n - 1), 0 where n is 1.
+A results file holds {"lesson", "measured", "device", "cores", "versions", "seeds", "seconds", "entries"}; an entry
+holds {"mean", "std", "n", "values", "unit", "digits"}. std is the sample standard deviation (n - 1), 0 where n is 1.
 """
 
 import datetime
@@ -100,7 +100,7 @@ def write_entries(
     units: dict[str, str] | None = None,
     digits: dict[str, int] | None = None,
 ) -> dict:
-    """Write a results file: values by key, units and digits by key; meta is at least {"lesson"} and overrides the machine's.
+    """Write a results file: values by key, units and digits by key; meta holds at least "lesson".
 
     meta may hold "seeds" (list) and "seconds" (list of wall times); returns what was written.
     """
@@ -209,7 +209,7 @@ class Log:
         if not cells:
             raise CourseError(f"Nothing was recorded or measured below {prefix!r}.")
         note = (
-            f"(In brackets: {provenance(self.measured)})" if self.measured else "Not yet in the ledger: this run only."
+            f"(In brackets: {provenance(self.measured)})" if self.measured else "Not in the ledger yet: this run alone."
         )
         return Table(grid(prefix, cells), note)
 

@@ -1,0 +1,153 @@
+"""Building: solved source -> executed -> blanked -> notebooks/, the same bytes each time but for images and timings."""
+
+import json
+import os
+from datetime import datetime
+
+import nbformat
+from nbformat import NotebookNode
+
+from sslcourse import course, paths
+from sslcourse.authoring import text
+from sslcourse.authoring.source import solved
+from sslcourse.course import Lesson
+from sslcourse.errors import BuildError
+from sslcourse.ledger import write_atomic
+
+WIDGET = "application/vnd.jupyter.widget"
+
+
+def execute(notebook: NotebookNode, timeout: int = 600, env: dict[str, str] | None = None) -> float:
+    """Run a notebook in place, in the repository's root; returns the seconds that its cells took.
+
+    Raises BuildError with the cell and the error where one fails.
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=True)
+    client.resources = {"metadata": {"path": str(paths.ROOT)}}
+    try:
+        client.execute(env=os.environ | (env or {}))
+    except CellTimeoutError:
+        raise BuildError(f"a cell ran for more than {timeout} s.") from None
+    except DeadKernelError:
+        raise BuildError("the kernel died.") from None
+    except CellExecutionError as error:
+        failed = next(
+            cell.id for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", []))
+        )
+        raise BuildError(f"cell {failed} fails: {error.ename}: {error.evalue}") from None
+    return sum(map(duration, notebook.cells))
+
+
+def duration(cell: NotebookNode) -> float:
+    """Seconds that a cell took when it was executed."""
+    timing = cell.metadata.get("execution", {})
+    if "shell.execute_reply" not in timing:
+        return 0.0
+    begin, end = (datetime.fromisoformat(timing[key]) for key in ("iopub.status.busy", "shell.execute_reply"))
+    return (end - begin).total_seconds()
+
+
+def blanked(notebook: NotebookNode) -> NotebookNode:
+    """A copy without solutions and hidden tests; an answer cell keeps no output."""
+    try:
+        from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+    except ImportError:
+        raise BuildError("nbgrader is missing: run `make build`, which installs what authors need.") from None
+    copy = nbformat.from_dict(notebook)
+    for preprocessor in (ClearSolutions(), ClearHiddenTests()):
+        copy, _ = preprocessor.preprocess(copy, {})
+    for cell in copy.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.outputs = []
+    return copy
+
+
+def stripped(notebook: NotebookNode) -> NotebookNode:
+    """A copy without what is different in each run, or shows nothing without a kernel: timings, progress, widgets."""
+    copy = nbformat.from_dict(notebook)
+    copy.metadata.pop("widgets", None)
+    copy.metadata.language_info = NotebookNode(name="python")
+    for cell in copy.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            cell.outputs = [output for output in map(plain, cell.outputs) if output]
+    return copy
+
+
+def plain(output: NotebookNode) -> NotebookNode | None:
+    """An output without counters; None for stderr (progress bars) and widgets."""
+    if output.get("name") == "stderr" or any(kind.startswith(WIDGET) for kind in output.get("data", {})):
+        return None
+    if "execution_count" in output:
+        output.execution_count = None
+    return output
+
+
+def build(lesson: Lesson, run: bool = True) -> None:
+    """Write a lesson's notebook. Without run, cells keep the outputs that the notebook of before has for them."""
+    notebook = solved(lesson)
+    if run:
+        try:
+            execute(notebook)
+        except BuildError as error:
+            raise BuildError(f"{lesson.source.name}: {error}") from None
+    else:
+        keep_outputs(notebook, lesson)
+    finished = stripped(blanked(notebook))
+    nbformat.validate(finished)
+    write_atomic(lesson.notebook, json.dumps(finished, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def keep_outputs(notebook: NotebookNode, lesson: Lesson) -> None:
+    """Take the outputs of the notebook that was built before, cell by cell."""
+    if not lesson.notebook.exists():
+        raise BuildError(f"{lesson.notebook.name} was never built: build it once with its outputs.")
+    outputs = {cell.id: cell.get("outputs", []) for cell in nbformat.read(lesson.notebook, as_version=4).cells}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = outputs.get(cell.id, [])
+
+
+def write_readme() -> None:
+    """Bring README.md's blocks up to date."""
+    if (content := text.readme()) and content != (paths.ROOT / "README.md").read_text(encoding="utf-8"):
+        write_atomic(paths.ROOT / "README.md", content)
+
+
+def stale(lessons: list[Lesson] | None = None) -> list[str]:
+    """One sentence for each notebook, and README, that is not what course/ says; with no lessons named, of all."""
+    everything = course.lessons()
+    found = [sentence for lesson in lessons or everything if (sentence := stale_notebook(lesson))]
+    if lessons is None:
+        known = {lesson.notebook for lesson in everything}
+        built = (path for path in sorted(paths.NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts)
+        found += [f"{path.relative_to(paths.ROOT)} belongs to no lesson." for path in built if path not in known]
+        readme = paths.ROOT / "README.md"
+        if readme.exists() and readme.read_text(encoding="utf-8") != text.readme():
+            found.append("README.md is not what ledger and course say; run `sslcourse build --no-execute`.")
+    return found
+
+
+def stale_notebook(lesson: Lesson) -> str | None:
+    """What is not as it should be in a lesson's notebook, outputs apart; check cells must hold one."""
+    name = lesson.notebook.relative_to(paths.ROOT)
+    advice = f"run `sslcourse build {lesson.id}`."
+    if not lesson.notebook.exists():
+        return f"{name} is missing; {advice}"
+    wanted, there = stripped(blanked(solved(lesson))), nbformat.read(lesson.notebook, as_version=4)
+    if [cell.id for cell in wanted.cells] != [cell.get("id") for cell in there.cells]:
+        return f"{name} has other cells than its source; {advice}"
+    if wanted.metadata != there.metadata:
+        return f"{name} has other metadata than its source; {advice}"
+    for want, have in zip(wanted.cells, there.cells, strict=True):
+        if any(want[part] != have.get(part) for part in ("cell_type", "source", "metadata")):
+            return f"{name}, cell {want.id}, is not what its source says; {advice}"
+        if "nbval-check-output" in have.metadata.get("tags", []) and not have.outputs:
+            return f"{name}, cell {want.id}, has lost its output; {advice}"
+        if any(output.output_type == "error" for output in have.get("outputs", [])):
+            return f"{name}, cell {want.id}, shows an error; {advice}"
+    return None

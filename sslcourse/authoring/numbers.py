@@ -1,0 +1,31 @@
+"""Numbers that cannot lie: finds measured numbers that somebody typed into prose."""
+
+import re
+
+from sslcourse import course
+
+UNIT = r"(?:s|ms|sec|seconds?|min|minutes?|hours?|x|times|GB|MB|kB|GHz|views/s|samples/s|percent|points?)"
+MEASURED = re.compile(rf"(?<![\w.-])(?:\d+\.\d+|\d+(?=\s*%)|\d+(?=\s*{UNIT}\b))")
+# What may hold numbers: code, formulas, links, markup, references to the ledger, what the builder writes.
+EXEMPT = [
+    r"<!-- (?:ledger|course):.*?<!-- end -->",
+    r"```.*?```",
+    r"<code>.*?</code>",
+    r"`[^`]*`",
+    r"\$\$.*?\$\$",
+    r"\$[^$]*\$",
+    r"\]\([^)]*\)",
+    r"https?://\S+",
+    r"\{\{.*?\}\}",
+    r"<[^>]*>",
+]
+
+
+def typed(markdown: str) -> list[str]:
+    """Decimals, percentages and numbers with a unit in prose; paragraphs that cite a source ([@key]) may have them."""
+    for pattern in EXEMPT:
+        markdown = re.sub(pattern, " ", markdown, flags=re.DOTALL)
+    ids = {lesson.id for lesson in course.lessons()}
+    paragraphs = [paragraph for paragraph in re.split(r"\n\s*\n", markdown) if "[@" not in paragraph]
+    found = [match for paragraph in paragraphs for match in MEASURED.findall(paragraph)]
+    return [number for number in found if number not in ids]

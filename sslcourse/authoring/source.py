@@ -1,0 +1,114 @@
+"""Lesson sources: jupytext's py:percent with a name and a few keys a cell -> notebooks with ids, tags and metadata."""
+
+import re
+from pathlib import Path
+
+import jupytext
+from nbformat import NotebookNode
+
+from sslcourse.authoring import numbers, text
+from sslcourse.course import Lesson
+from sslcourse.errors import BuildError
+
+KEYS = {"exercise", "check", "setup", "slide", "tags"}
+SLIDES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def solved(lesson: Lesson, unmeasured: bool = False) -> NotebookNode:
+    """A lesson's notebook, not run, with its solutions, rendered text, cell ids and all metadata.
+
+    unmeasured: numbers that are not in the ledger yet become a dash. Raises BuildError, naming the cell, for a source
+    that breaks the rules: cells without a name of their own, unknown keys, numbers typed by hand, missing entries.
+    """
+    notebook = read(lesson.source)
+    for cell in notebook.cells:
+        try:
+            finish(cell, lesson, unmeasured)
+        except BuildError as error:
+            raise BuildError(f"{lesson.source.name}, cell {cell.get('id', '?')}: {error}") from None
+    check_names(notebook, lesson)
+    notebook.metadata = NotebookNode(
+        kernelspec=KERNEL, language_info={"name": "python"}, sslcourse={"lesson": lesson.id}
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def read(path: Path) -> NotebookNode:
+    """A source file as jupytext reads it; each cell's name becomes its id."""
+    try:
+        notebook = jupytext.read(path, fmt="py:percent")
+    except FileNotFoundError:
+        raise BuildError(f"{path} is missing, but course.toml has the lesson.") from None
+    seen = set()
+    for cell in notebook.cells:
+        name = cell.metadata.pop("title", "")
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or name in seen:
+            begin = cell.source.strip().splitlines()[0] if cell.source.strip() else "(empty)"
+            raise BuildError(f"{path.name}: the cell that begins {begin!r} needs a name of its own, as `# %% my-name`.")
+        seen.add(name)
+        cell.id = name
+    return notebook
+
+
+def finish(cell: NotebookNode, lesson: Lesson, unmeasured: bool) -> None:
+    """Turn a cell's keys into metadata and render its text."""
+    keys = dict(cell.metadata)
+    if unknown := keys.keys() - KEYS:
+        raise BuildError(f"{', '.join(sorted(unknown))} is not a key; keys are {', '.join(sorted(KEYS))}.")
+    cell.metadata = NotebookNode(slideshow={"slide_type": keys.get("slide", default_slide(cell))})
+    if cell.metadata.slideshow.slide_type not in SLIDES:
+        raise BuildError(f"slide is {keys['slide']!r}; it must be one of {', '.join(sorted(SLIDES))}.")
+    tags = list(keys.get("tags", []))
+    if "exercise" in keys:
+        cell.metadata.nbgrader = nbgrader(cell.id, solution=True)
+        tags.append("raises-exception")  # Run All goes on: the check below says what is wrong
+    if "check" in keys:
+        points = lesson.exercises[keys["check"]].points if keys["check"] in lesson.exercises else 0
+        cell.metadata.nbgrader = nbgrader(cell.id, solution=False) | {"points": points}
+        tags.append("nbval-check-output")
+    if keys.get("setup"):
+        tags.append("setup")
+    if tags:
+        cell.metadata.tags = tags
+    if cell.cell_type == "markdown":
+        if found := numbers.typed(cell.source):
+            raise BuildError(
+                f"{found[0]!r} is typed by hand: take it from the ledger or course.toml, as {{{{ key }}}}."
+            )
+        cell.source = text.render(cell.source, lesson, unmeasured)
+
+
+def default_slide(cell: NotebookNode) -> str:
+    """A heading begins a slide, a lesser one goes below it, and all else stays on the slide that there is."""
+    if cell.cell_type != "markdown":
+        return "-"
+    heading = re.match(r"#+ ", cell.source)
+    return "-" if not heading else "slide" if len(heading.group()) <= 3 else "subslide"
+
+
+def nbgrader(grade_id: str, solution: bool) -> dict:
+    """nbgrader's metadata (schema 3) of an answer cell or of the check that grades it."""
+    grade = not solution
+    return {
+        "grade": grade,
+        "grade_id": grade_id,
+        "locked": grade,
+        "schema_version": 3,
+        "solution": solution,
+        "task": False,
+    }
+
+
+def check_names(notebook: NotebookNode, lesson: Lesson) -> None:
+    """Answers are found by cell id, so that the exercises of source and map must be the same, by name."""
+    graded = {cell.id: cell.metadata.nbgrader for cell in notebook.cells if "nbgrader" in cell.metadata}
+    exercises = {id for id, found in graded.items() if found["solution"]}
+    checks = {id for id, found in graded.items() if found["grade"]}
+    if exercises != set(lesson.exercises) or checks != {f"{name}-check" for name in lesson.exercises}:
+        raise BuildError(
+            f"{lesson.source.name}: course.toml has the exercises {sorted(lesson.exercises)}; the source has answer "
+            f"cells {sorted(exercises)} and check cells {sorted(checks)} (each exercise NAME needs NAME and NAME-check)."
+        )

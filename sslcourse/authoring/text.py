@@ -1,0 +1,105 @@
+"""Rendering: {{ ledger keys }}, {{ course: facts }} and [@citations] in lessons; README.md's blocks."""
+
+import os
+import re
+from pathlib import Path
+
+from sslcourse import course, ledger, paths
+from sslcourse.authoring import numbers
+from sslcourse.course import Lesson
+from sslcourse.errors import BuildError
+
+BLOCK = re.compile(r"(<!-- (ledger|course):(.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def render(markdown: str, lesson: Lesson, unmeasured: bool = False) -> str:
+    """A cell's text with references and citations filled in. BuildError for a key that the ledger does not hold."""
+    markdown = re.sub(r"\{\{\s*(.+?)\s*\}\}", lambda match: reference(match.group(1), lesson, unmeasured), markdown)
+    return re.sub(r"\[@([\w-]+)\]", lambda match: citation(match.group(1)), markdown)
+
+
+def reference(key: str, lesson: Lesson, unmeasured: bool) -> str:
+    """What stands for {{ key }}: a measured number, a table of them, or a fact of the course's map."""
+    kind, _, what = key.partition(":")
+    if kind == "course":
+        return fact(what.strip(), lesson)
+    content = ledger.results(lesson.results)
+    if kind == "table":
+        found = content and ledger.measured_table(what.strip(), content)
+        text = found and found._repr_markdown_()
+    else:
+        entry = content and content["entries"].get(key)
+        text = entry and ledger.with_unit(ledger.render(entry), entry["unit"])
+    if not text and not unmeasured:
+        raise BuildError(f"the ledger has no {key!r}; run `sslcourse measure {lesson.id}`.")
+    return text or "–"
+
+
+def fact(name: str, lesson: Lesson) -> str:
+    """objectives, minutes, exercises (of the lesson) or map (of the course), as Markdown."""
+    if name == "objectives":
+        return "\n".join(f"- {objective}" for objective in lesson.objectives)
+    if name == "minutes":
+        return f"About {lesson.reading_minutes} minutes with the exercises; the code alone runs in {running(lesson)}."
+    if name == "exercises":
+        rows = [f"| `{e.name}` | {'★' * e.difficulty} | {e.minutes} | {e.points} |" for e in lesson.exercises.values()]
+        return "\n".join(["| exercise | difficulty | minutes | points |", "|---|---|---|---|", *rows])
+    if name == "map":
+        return course_map(lesson.notebook.parent)
+    raise BuildError(f"the course has no {name!r}; it has objectives, minutes, exercises and map.")
+
+
+def running(lesson: Lesson) -> str:
+    """How long the lesson's code takes, as measured."""
+    content = ledger.results(lesson.results)
+    seconds = content and content.get("seconds")
+    if not seconds:
+        return "a time not measured yet"
+    cores = f"{content['cores']} cores" if content["cores"] > 1 else "one core"
+    return f"{seconds['mean']:.0f} s on {cores}"
+
+
+def course_map(folder: Path) -> str:
+    """The lessons there are, by module, as a table whose links start in folder."""
+    titles = {"": "", **course.modules()}
+    rows = [
+        f"| {lesson.id} | [{lesson.title}]({Path(os.path.relpath(lesson.notebook, folder)).as_posix()}) "
+        f"| {titles[lesson.module]} | {lesson.reading_minutes} min | {running(lesson)} | {lesson.max_points} |"
+        for lesson in course.lessons()
+    ]
+    return "\n".join(["| | lesson | module | to work through | the code runs in | points |", "|" + "---|" * 6, *rows])
+
+
+def citation(key: str) -> str:
+    """(Chen et al., 2020), with a link, from course/references.bib."""
+    path = paths.COURSE / "references.bib"
+    entry = re.search(rf"@\w+\{{{re.escape(key)},(.*?)\n\}}", path.read_text(encoding="utf-8"), re.DOTALL)
+    if not entry:
+        raise BuildError(f"references.bib has no {key!r}.")
+    fields = dict(re.findall(r"^\s*(\w+) = \{(.*)\},?$", entry.group(1), re.MULTILINE))
+    names = [author.split(",")[0].strip() for author in fields["author"].split(" and ")]
+    who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+    return f"([{who}, {fields['year']}]({fields['url']}))"
+
+
+def readme() -> str:
+    """README.md as it should be, its blocks of measured numbers and its map up to date."""
+    path = paths.ROOT / "README.md"
+    if not path.exists():
+        return ""
+    content = path.read_text(encoding="utf-8")
+    if found := numbers.typed(content):
+        raise BuildError(f"README.md: {found[0]!r} is typed by hand; measured numbers stand between ledger markers.")
+    return BLOCK.sub(
+        lambda match: match.group(1) + block(match.group(2), match.group(3)) + "\n" + match.group(4), content
+    )
+
+
+def block(kind: str, what: str) -> str:
+    """The inside of a README block: the course's map, or a lesson's entries below a prefix ("/" takes all)."""
+    if kind == "course":
+        return course_map(paths.ROOT)
+    name, _, prefix = what.strip().partition(" ")
+    content = ledger.results(ledger.path_of(name))
+    table = content and ledger.measured_table(prefix.strip().removeprefix("/"), content)
+    return table._repr_markdown_() if table else "Not measured yet."
