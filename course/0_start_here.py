@@ -82,8 +82,8 @@ vars(loaded["photos"].unlabeled()).keys()
 # take rows instead of columns. Then make it right.
 #
 # <details><summary>Hint 1</summary><code>x.mean(dim=0)</code> is the mean of every column.</details>
-# <details><summary>Hint 2</summary><code>x.std(dim=0, correction=0)</code> divides by N. Where it is zero, divide by one
-# instead: <code>torch.where(spread > 0, spread, 1)</code>.</details>
+# <details><summary>Hint 2</summary><code>x.std(dim=0, correction=0)</code> divides by N. Where it is zero, divide by
+# one instead: <code>torch.where(spread > 0, spread, 1)</code>.</details>
 
 # %% standardise exercise="standardise"
 def standardise(x):

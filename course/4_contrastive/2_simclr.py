@@ -26,7 +26,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, contrastive, data, encoders, ledger, measures, plots, training, widgets
+from sslcourse import adaptation, augment, checks, contrastive, data, encoders, ledger
+from sslcourse import measures, plots, training, widgets
 
 check = checks.lesson("4.2")
 cosine_similarity, nt_xent, momentum_update = check.blanks()
@@ -39,8 +40,8 @@ print(photos, digits, f"Training on {training.best_device()}.", sep="\n")
 
 # %% photos-text [markdown]
 # `photos` are small patches of thirteen photographs. **The class of a patch is the photograph it was cut from**: train
-# from the left part, test from the right, nothing overlaps. What tells the cat from the tissue? Look before you read on:
-# how much of it is colour?
+# from the left part, test from the right, nothing overlaps. What tells the cat from the tissue?
+# Look before you read on: how much of it is colour?
 
 # %% photos-figure
 chosen = [(photos.test.y == label).nonzero()[:8, 0] for label in range(0, 13, 2)]
@@ -53,8 +54,8 @@ plots.pictures({photos.classes[2 * i]: photos.test.x[rows] for i, rows in enumer
 # versions ("views": cropped, mirrored, colours shifted), and must tell which two views belong together. Then we freeze
 # it and fit a linear classifier on its features, with ten labels a photograph.
 #
-# Suppose that we **leave the colour changes out**: views are cropped and mirrored, and keep their colours. Which encoder
-# classifies the test patches better once these are made **grey**? Commit to an answer, then open it.
+# Suppose that we **leave the colour changes out**: views are cropped and mirrored, and keep their colours. Which
+# encoder classifies the test patches better once these are made **grey**? Commit to an answer, then open it.
 #
 # <details><summary>A. The one without colour changes: it has seen undistorted, so better, pictures.</summary>
 # Undistorted is not better if it makes the task easy. When both views keep their colours, comparing colours is enough
@@ -64,7 +65,8 @@ plots.pictures({photos.classes[2 * i]: photos.test.x[rows] for i, rows in enumer
 # Yes. The price: it partly loses colour, even where colour would help. We will measure both.</details>
 #
 # <details><summary>C. No difference: the classifier is trained on the same labeled patches.</summary>
-# The classifier is linear. It can only use what the frozen features contain, and the pretext task decided that.</details>
+# The classifier is linear. It can only use what the frozen features contain, and the pretext task decided that.
+# </details>
 
 # %% see [markdown]
 # ## See
@@ -104,7 +106,7 @@ widgets.temperature(project(encoder, task), partners)
 
 # %% temperature-interpret [markdown]
 # At a high temperature all candidates look alike and all negatives push alike. At a low one, only the most similar
-# negative pushes: the loss turns into a search for hard negatives (Wang and Liu, 2021) [@wang2021understanding].
+# negative pushes: the loss turns into a search for hard negatives [@wang2021understanding].
 
 # %% build [markdown]
 # ## Build

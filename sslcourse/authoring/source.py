@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import jupytext
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 
 from sslcourse.authoring import numbers, text
 from sslcourse.course import Lesson
@@ -28,9 +28,8 @@ def solved(lesson: Lesson, unmeasured: bool = False) -> NotebookNode:
         except BuildError as error:
             raise BuildError(f"{lesson.source.name}, cell {cell.get('id', '?')}: {error}") from None
     check_names(notebook, lesson)
-    notebook.metadata = NotebookNode(
-        kernelspec=KERNEL, language_info={"name": "python"}, sslcourse={"lesson": lesson.id}
-    )
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "sslcourse": {"lesson": lesson.id}}
+    notebook.metadata = from_dict(metadata)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -58,9 +57,10 @@ def finish(cell: NotebookNode, lesson: Lesson, unmeasured: bool) -> None:
     keys = dict(cell.metadata)
     if unknown := keys.keys() - KEYS:
         raise BuildError(f"{', '.join(sorted(unknown))} is not a key; keys are {', '.join(sorted(KEYS))}.")
-    cell.metadata = NotebookNode(slideshow={"slide_type": keys.get("slide", default_slide(cell))})
-    if cell.metadata.slideshow.slide_type not in SLIDES:
-        raise BuildError(f"slide is {keys['slide']!r}; it must be one of {', '.join(sorted(SLIDES))}.")
+    slide = keys.get("slide", default_slide(cell))
+    if slide not in SLIDES:
+        raise BuildError(f"slide is {slide!r}; it must be one of {', '.join(sorted(SLIDES))}.")
+    cell.metadata = from_dict({"slideshow": {"slide_type": slide}})
     tags = list(keys.get("tags", []))
     if "exercise" in keys:
         cell.metadata.nbgrader = nbgrader(cell.id, solution=True)
@@ -110,5 +110,5 @@ def check_names(notebook: NotebookNode, lesson: Lesson) -> None:
     if exercises != set(lesson.exercises) or checks != {f"{name}-check" for name in lesson.exercises}:
         raise BuildError(
             f"{lesson.source.name}: course.toml has the exercises {sorted(lesson.exercises)}; the source has answer "
-            f"cells {sorted(exercises)} and check cells {sorted(checks)} (each exercise NAME needs NAME and NAME-check)."
+            f"cells {sorted(exercises)} and check cells {sorted(checks)} (NAME needs NAME and NAME-check)."
         )
