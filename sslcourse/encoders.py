@@ -14,7 +14,7 @@ class ConvNet(nn.Module):
     is what a CPU in bf16 is quick at.
     """
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...] = (32, 64, 128, 256)):
+    def __init__(self, in_channels: int, widths: tuple[int, ...] = (16, 64, 128, 256)):
         super().__init__()
         channels = [in_channels, *widths]
         self.blocks = nn.Sequential(*(self._block(*pair) for pair in zip(channels, widths, strict=False)))

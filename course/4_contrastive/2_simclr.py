@@ -217,7 +217,7 @@ def pretrain(name, dataset, task_of, epochs, batch_size=256):
     return encoder, task, history
 
 
-EPOCHS = training.budget(cpu=12, gpu=60)
+EPOCHS = training.budget(cpu=10, gpu=60)
 simclr, simclr_task, history = pretrain(
     "SimCLR", photos, lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, criterion=nt_xent), EPOCHS
 )
@@ -343,7 +343,7 @@ log.table("shortcut/")
 # Three short runs that differ in $\tau$ only, and the probe with ten labels a class.
 
 # %% break-temperature-run
-SHORT = training.budget(cpu=3, gpu=15)
+SHORT = training.budget(cpu=2, gpu=15)
 histories, temperatures = {}, {}
 for temperature in (0.01, 0.2, 10.0):
     name = f"temperature {temperature:g}"
@@ -375,7 +375,7 @@ batches = {
 }
 negatives = {}
 for name, (batch_size, task_of) in batches.items():
-    tried, _, _ = pretrain(name, photos, task_of, training.budget(cpu=2, gpu=10), batch_size)
+    tried, _, _ = pretrain(name, photos, task_of, training.budget(cpu=1, gpu=10), batch_size)
     accuracy = adaptation.linear_probe(tried, photos, 10, seed=log.seed).accuracy
     negatives[name] = {"10 labels": log.record(f"batch/{name}/10 labels", accuracy, unit="accuracy")}
 plots.accuracies(negatives, chance=1 / len(photos.classes), title="photos, ten labels a class, equal numbers of views")
