@@ -39,7 +39,7 @@ def pictures(batches: Mapping[str, Tensor], columns: int | None = None) -> Figur
     for row, (name, batch) in enumerate(batches.items()):
         for column, image in enumerate(to_float(batch[:columns]).cpu()):
             axis = axes[row * columns + column]
-            axis.imshow(image.permute(1, 2, 0).squeeze(-1), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         axes[row * columns].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=14)
@@ -90,7 +90,7 @@ def temperature(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figur
     logits = (cosine_similarity(v, v) / temperature).masked_fill(myself, -torch.inf)
     probability = logits.softmax(dim=1).cpu()
     made, (left, right) = figure(1, 2, 12, 5)
-    drawn = left.imshow(probability, cmap="viridis", vmin=0, vmax=1)
+    drawn = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
     for i, j in enumerate(z.tolist()):
         left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
     left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
@@ -100,7 +100,7 @@ def temperature(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figur
     negatives = torch.ones(n, dtype=torch.bool)
     negatives[[row, int(z[row])]] = False
     share = probability[row, negatives].sort(descending=True).values
-    share = share / share.sum()
+    share = (share / share.sum()).numpy()
     right.bar(range(1, len(share) + 1), share, color=OKABE_ITO[0])
     right.axhline(1 / len(share), color="gray", linestyle=":", linewidth=2, label="equal shares")
     right.set(xlabel="negatives, most similar first", ylabel="share of the push", ylim=(0, 1))

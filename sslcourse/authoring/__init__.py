@@ -1,7 +1,7 @@
 """From an author's source to a student's notebook, and from a lesson to its ledger."""
 
-from sslcourse.authoring.build import blanked, build, execute, stale, write_readme
-from sslcourse.authoring.measure import measure
+from sslcourse.authoring.builder import blanked, build, execute, stale, write_readme
+from sslcourse.authoring.experiment import measure
 from sslcourse.authoring.source import solved
 
 __all__ = ["blanked", "build", "execute", "measure", "solved", "stale", "write_readme"]

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from sslcourse import ledger
-from sslcourse.authoring.build import execute
+from sslcourse.authoring.builder import execute
 from sslcourse.authoring.source import solved
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
