@@ -1,11 +1,12 @@
 """Figures: readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from sslcourse.contrastive import cosine_similarity, nt_xent
@@ -22,12 +23,12 @@ STYLE = {
     "figure.dpi": 90,
     "figure.constrained_layout.use": True,
 }
+plt.rcParams.update(STYLE)
 
 
 def figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list]:
-    """A figure in the course's style with rows x columns axes (a flat list), width x height in inches."""
-    with plt.rc_context(STYLE):
-        made, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    """A figure with rows x columns axes (a flat list), width x height in inches."""
+    made, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     plt.close(made)  # shown by whoever asked for it, not by pyplot on its own account
     return made, list(axes.flat)
 
@@ -46,15 +47,16 @@ def pictures(batches: Mapping[str, Tensor], columns: int | None = None) -> Figur
     return made
 
 
-def training(histories: Mapping[str, History], chance: Mapping[str, float] | None = None) -> Figure:
+def training(histories: Mapping[str, History]) -> Figure:
     """Loss and the two collapse meters over epochs, a line for each named history."""
     made, axes = figure(1, 3, 13, 3.6)
-    titles = ("pretext loss (nats)", "collapse meter: std (0 to 1)", "collapse meter: effective rank")
+    titles = ("pretext loss (nats)", "std (0: collapsed)", "effective rank (1: collapsed)")
     for axis, title, values in zip(axes, titles, ("loss", "std", "rank"), strict=True):
         for name, history in histories.items():
             series = getattr(history, values)
             axis.plot(range(1, len(series) + 1), series, marker="o", label=name)
         axis.set(title=title, xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylim(bottom=0)
     if len(histories) > 1:
         axes[0].legend(frameon=False)
@@ -75,7 +77,8 @@ def accuracies(table: Mapping[str, Mapping[str, float]], chance: float, title: s
     axis.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1), xlabel="accuracy on test", title=title)
     axis.set_ylim(len(table) - 0.5, -0.9)
     axis.grid(axis="y", alpha=0.3)
-    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    if len(columns) > 1:
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
 
 
@@ -95,7 +98,7 @@ def temperature(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figur
         left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
     left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
     loss = nt_xent(v, z, temperature).item()
-    left.set_title(f"P(j is i's partner); temperature {temperature:.3g}, loss {loss:.2f}")
+    left.set_title(f"P(j is i's partner)\ntemperature {temperature:.3g}, loss {loss:.2f}")
     made.colorbar(drawn, ax=left, shrink=0.8)
     negatives = torch.ones(n, dtype=torch.bool)
     negatives[[row, int(z[row])]] = False
@@ -106,14 +109,4 @@ def temperature(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figur
     right.set(xlabel="negatives, most similar first", ylabel="share of the push", ylim=(0, 1))
     right.set_title(f"Who pushes row {row} away?")
     right.legend(frameon=False)
-    return made
-
-
-def curve(x: Sequence[float], y: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, log: bool = False) -> Figure:
-    """Lines of named series over x, the x axis logarithmic where log is set."""
-    made, (axis,) = figure(1, 1, 8, 4)
-    for name, values in y.items():
-        axis.plot(x, values, marker="o", markersize=9, label=name)
-    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
-    axis.legend(frameon=False)
     return made
