@@ -119,7 +119,7 @@ widgets.temperature(project(encoder, task), partners)
 # %% cosine-text [markdown]
 # ### 1. Cosine similarity of all pairs
 #
-# For $a$ of shape $(N, d)$ and $b$ of shape $(M, d)$, return the $(N, M)$ matrix
+# For $a$ of shape $(N, d)$ and $b$ of shape $(M, d)$, return the $(N, M)$ matrix (zeros, not nan, for a row of zeros)
 #
 # $$s_{ij} = \frac{a_i \cdot b_j}{\lVert a_i\rVert\,\lVert b_j\rVert}.$$
 #
@@ -275,7 +275,20 @@ plots.accuracies(table, chance=1 / len(photos.classes), title="photos")
 log.table("photos/")
 
 # %% measure-interpret [markdown]
-# TEXT
+# In brackets: mean and spread over several seeds; before them, your run. Read the ledger's numbers row by row.
+#
+# - **A random encoder is no straw man.** Untrained convolutions with ten labels a class reach
+#   {{ photos/random init/10 labels }}, raw pixels {{ photos/raw input/10 labels }}. Beating raw pixels proves little.
+# - **SimCLR beats both at every budget**: {{ photos/SimCLR/10 labels }} with ten labels, and it never saw one while
+#   its features were made.
+# - **Supervised training is ahead at ten labels** ({{ photos/supervised/10 labels }}): it may change the whole
+#   network, and it keeps colour, which our views told SimCLR to ignore. With one label a class SimCLR
+#   ({{ photos/SimCLR/1 label a class }}) and supervised ({{ photos/supervised/1 label a class }}) lie within each
+#   other's spread, as they do with all labels ({{ photos/SimCLR/all labels }}, {{ photos/supervised/all labels }}).
+#   Look at that spread: which single patch of a photograph you happen to label matters more than the method.
+#
+# So this short run does not show self-supervision winning. It shows features made without labels that come close to
+# supervised ones. The large wins in the literature come with far more unlabeled than labeled data [@chen2020simclr].
 #
 # ### Does it work on other data?
 #
@@ -296,6 +309,12 @@ plots.accuracies(digits_table, chance=1 / len(digits.classes), title="digits")
 
 # %% measure-digits-table
 log.table("digits/")
+
+# %% measure-digits-interpret [markdown]
+# Here the order of the references turns round: with ten labels raw pixels ({{ digits/raw input/10 labels }}) are better
+# than a random encoder ({{ digits/random init/10 labels }}), because centred digits can be compared pixel by pixel.
+# SimCLR ({{ digits/SimCLR/10 labels }}) is far above both and close to supervised
+# ({{ digits/supervised/10 labels }}).
 
 # %% break [markdown]
 # ## Break it
@@ -335,7 +354,15 @@ plots.accuracies(shortcut, chance=1 / len(photos.classes), title="photos, ten la
 log.table("shortcut/")
 
 # %% break-colour-interpret [markdown]
-# TEXT
+# On colour patches nothing seems wrong: {{ shortcut/without/colour patches }} without colour distortion,
+# {{ shortcut/with colour distortion/colour patches }} with it. Made grey, the first falls to
+# {{ shortcut/without/grey patches }}, the second to {{ shortcut/with colour distortion/grey patches }} only. The
+# pretext task could be solved by comparing colours, and an encoder learns what is enough: a **shortcut**
+# [@geirhos2020shortcut]. No loss curve shows it; only a test set from elsewhere does.
+#
+# The cosine similarity of a patch's features before and after it was made grey says the same without any label:
+# {{ invariance/without/to grey }} without, {{ invariance/with colour distortion/to grey }} with distortion. **What
+# the views vary, the features forget.** That is the price of choice B: what you become invariant to, you lose.
 
 # %% break-temperature [markdown]
 # ### Temperature far too low, far too high
@@ -360,7 +387,17 @@ plots.training(histories)
 log.table("temperature/")
 
 # %% break-temperature-interpret [markdown]
-# TEXT
+# After so short a run the probe hardly tells the temperatures apart: with ten labels
+# {{ temperature/temperature 0.002/10 labels }}, {{ temperature/temperature 0.2/10 labels }} and
+# {{ temperature/temperature 30/10 labels }}, from low to high. Had we looked at one seed, we might have claimed an
+# order.
+#
+# The **meter** does tell them apart. At the high temperature every negative pushes alike, rows are pushed away from
+# the mean only, and the effective rank stays at {{ temperature/temperature 30/effective rank }}, against
+# {{ temperature/temperature 0.2/effective rank }}: dimensions lie idle. At the low one the rank is fine
+# ({{ temperature/temperature 0.002/effective rank }}), and the spread between seeds is the widest at ten labels: each
+# row is pushed by its nearest neighbour alone, which in a set of thirteen photographs is often a patch of the same
+# one. Such a negative is a *false* negative.
 
 # %% break-batch [markdown]
 # ### A batch of eight, and MoCo's cure
@@ -385,9 +422,31 @@ plots.accuracies(negatives, chance=1 / len(photos.classes), title="photos, ten l
 log.table("batch/")
 
 # %% break-batch-interpret [markdown]
-# TEXT
+# All three saw the same number of views. The batch of eight did **not** break SimCLR here:
+# {{ batch/SimCLR, batch 8/10 labels }}, against {{ batch/SimCLR, batch 256/10 labels }} with a batch of 256 and
+# {{ batch/MoCo, batch 8/10 labels }} with MoCo. All lie within each other's spread. Before you conclude that
+# negatives do not matter: with a batch of eight, the same views make thirty-two times as many steps, and in a run as
+# short as this one steps are what is missing. Small batches lost to large ones when both were trained for long
+# [@chen2020simclr], and the queue was made for that case [@he2020moco].
+#
+# **Your turn:** how would you set up the comparison so that only the number of negatives differs? (Equal batch, equal
+# steps; vary the length of MoCo's queue: `contrastive.MoCo(encoder, queue=16)` against `queue=2048`.)
 
 # %% reflect [markdown]
 # ## Reflect
 #
-# TEXT
+# - Contrastive learning is classification with every sample as a class of its own: the pseudo-label $z$ is *which row
+#   is my partner*, and all knowledge about the data is in the choice of views.
+# - In the workflow of self-supervised learning [@ericsson2021self], the pretext task made the views, $k_\gamma$ was
+#   thrown away, $h_\theta$ was kept, and a linear $g_\phi$ adapted it to labels.
+# - Measure beside raw input, random init and supervised, over seeds, and look at a meter of collapse beside the loss.
+# - A test set like the training set hides shortcuts.
+#
+# **Where it came from.** Pulling pairs together and pushing others apart is older than the name
+# [@hadsell2006dimensionality]; the loss over many negatives is InfoNCE [@oord2018cpc]; SimCLR put views, head,
+# temperature and large batches together [@chen2020simclr]; MoCo made the number of negatives independent of the batch
+# [@he2020moco]. What the loss does to the sphere of features is told in alignment and uniformity
+# [@wang2020understanding] (`measures.alignment`, `measures.uniformity`: try them on `simclr`).
+#
+# **Try next**, one change at a time, and predict before you run: views with crops alone; a linear head, or none;
+# digits that are flipped; `photos` with a batch of 1,024.

@@ -22,16 +22,16 @@ BATCH, SIZE, WORKERS, EPOCHS = 256, 32, 2, 1
 
 
 class PhotosAsPIL(torch.utils.data.Dataset):
-    """The same photos as PIL images with a label, as torchvision's data sets give them to lightly."""
+    """The same photos as PIL images with a label, as torchvision's data sets give them, through lightly's transform."""
 
-    def __init__(self, x):
-        self.images = [v2.functional.to_pil_image(image) for image in x]
+    def __init__(self, x, transform):
+        self.images, self.transform = [v2.functional.to_pil_image(image) for image in x], transform
 
     def __len__(self):
         return len(self.images)
 
     def __getitem__(self, index):
-        return self.images[index], 0
+        return self.transform(self.images[index]), 0
 
 
 def ours(photos):
@@ -53,16 +53,15 @@ def views_in(photos) -> int:
 
 
 def lightly_pipeline(photos):
-    """-> the same for lightly as its documentation writes it: its transform, data set, loader, head and loss, fp32.
+    """-> the same for lightly as its documentation writes it: its transform, torch's loader, its head and loss, fp32.
 
     Its workers are kept between epochs and have started before the clock does, which is generous to it.
     """
-    from lightly.data import LightlyDataset
     from lightly.loss import NTXentLoss
     from lightly.models.modules import SimCLRProjectionHead
     from lightly.transforms import SimCLRTransform
 
-    dataset = LightlyDataset.from_torch_dataset(PhotosAsPIL(photos.train.x), transform=SimCLRTransform(input_size=SIZE))
+    dataset = PhotosAsPIL(photos.train.x, SimCLRTransform(input_size=SIZE))
     loader = torch.utils.data.DataLoader(
         dataset, batch_size=BATCH, shuffle=True, drop_last=True, num_workers=WORKERS, persistent_workers=True
     )
@@ -73,7 +72,7 @@ def lightly_pipeline(photos):
     def run() -> float:
         begin, views = time.perf_counter(), 0
         for _ in range(EPOCHS):
-            for (x0, x1), _, _ in loader:
+            for (x0, x1), _ in loader:
                 loss = loss_of(model(x0), model(x1))
                 optimizer.zero_grad()
                 loss.backward()
