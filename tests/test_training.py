@@ -27,7 +27,7 @@ def few(monkeypatch):
 
 def fresh(temperature: float = 0.2):
     torch.manual_seed(0)
-    encoder = encoders.ConvNet(3, widths=(8, 16, 32, 64))
+    encoder = encoders.ConvNet(3, widths=(16, 32, 64))
     return encoder, contrastive.SimCLR(encoder.dim, temperature)
 
 
@@ -82,7 +82,7 @@ def test_encoders_give_one_row_a_sample(make_encoder):
 @pytest.mark.parametrize(("make_task", "candidates"), [(TASKS["SimCLR"], 127), (TASKS["MoCo"], 65)], ids=TASKS)
 def test_training_beats_guessing_and_keeps_the_features_spread(few, make_task, candidates):
     torch.manual_seed(0)
-    encoder = encoders.ConvNet(3, widths=(8, 16, 32, 64))
+    encoder = encoders.ConvNet(3, widths=(16, 32, 64))
     before = weights(encoder)
     history = training.pretrain(encoder, make_task(encoder), few, epochs=6, batch_size=64, seed=0, progress=False)
     assert len(history.loss) == len(history.std) == len(history.rank) == 6
@@ -106,7 +106,7 @@ KILLED = """
 import sys, torch
 from sslcourse import contrastive, data, encoders, training
 torch.manual_seed(0)
-encoder = encoders.ConvNet(3, widths=(8, 16, 32, 64))
+encoder = encoders.ConvNet(3, widths=(16, 32, 64))
 task = contrastive.{task}
 photos = data.Unlabeled("photos", torch.load(sys.argv[1]))
 training.pretrain(encoder, task, photos, epochs=40, batch_size=128, seed=3, checkpoint=sys.argv[2], progress=False)
