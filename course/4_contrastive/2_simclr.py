@@ -217,7 +217,7 @@ def pretrain(name, dataset, task_of, epochs, batch_size=256):
     return encoder, task, history
 
 
-EPOCHS = training.budget(cpu=8, gpu=60)
+EPOCHS = training.budget(cpu=6, gpu=60)
 simclr, simclr_task, history = pretrain(
     "SimCLR", photos, lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, criterion=nt_xent), EPOCHS
 )
@@ -301,7 +301,7 @@ digit_encoder, _, _ = pretrain(
     "SimCLR on digits",
     digits,
     lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, views=digit_views, criterion=nt_xent),
-    training.budget(cpu=8, gpu=60),
+    training.budget(cpu=6, gpu=60),
 )
 digits_table = references(digits, augment.simclr(color=0, flip=False))
 digits_table["SimCLR"] = {k: result.accuracy for k, result in probe("SimCLR", digit_encoder, digits).items()}
