@@ -70,21 +70,21 @@ def stripped(notebook: NotebookNode) -> NotebookNode:
     copy = nbformat.from_dict(notebook)
     copy.metadata.pop("widgets", None)
     copy.metadata.language_info = NotebookNode(name="python")
-    for cell in copy.cells:
+    code = [cell for cell in copy.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            cell.execution_count = None
-            cell.outputs = [output for output in map(plain, cell.outputs) if output]
+        cell.outputs = [output for output in cell.outputs if not fleeting(output)]
+        # nbval takes a cell that has outputs and no count for one that nobody ran.
+        cell.execution_count = number if cell.outputs else None
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = number
     return copy
 
 
-def plain(output: NotebookNode) -> NotebookNode | None:
-    """An output without counters; None for stderr (progress bars) and widgets."""
-    if output.get("name") == "stderr" or any(kind.startswith(WIDGET) for kind in output.get("data", {})):
-        return None
-    if "execution_count" in output:
-        output.execution_count = None
-    return output
+def fleeting(output: NotebookNode) -> bool:
+    """Whether an output is a progress bar (on stderr) or a widget, which nothing draws without a kernel."""
+    return output.get("name") == "stderr" or any(kind.startswith(WIDGET) for kind in output.get("data", {}))
 
 
 def build(lesson: Lesson, run: bool = True) -> None:
