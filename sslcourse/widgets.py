@@ -56,6 +56,13 @@ def temperature(v: Tensor, z: Tensor) -> None:
     from sslcourse import plots
 
     slider = ipywidgets.FloatLogSlider(
-        0.2, min=-2, max=1, step=0.05, description="temperature", continuous_update=False, readout_format=".3g"
+        0.2,
+        min=-2,
+        max=1,
+        step=0.05,
+        description="temperature",
+        continuous_update=False,
+        readout_format=".3g",
+        style={"description_width": "initial"},
     )
     explore(lambda temperature: plots.temperature(v, z, temperature), temperature=slider)
