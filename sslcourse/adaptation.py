@@ -16,7 +16,7 @@ from sslcourse.devices import autocast, best_device
 from sslcourse.errors import CourseError
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation, scikit-learn's C, from which the validation split chooses
-COMPONENTS = 128  # longer features, such as raw pixels, are first projected on so many principal components
+LONG, COMPONENTS = 512, 128  # features longer than LONG, such as raw pixels, become so many principal components
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def probes(x: np.ndarray, y: np.ndarray) -> list:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    shorter = PCA(min(COMPONENTS, len(x)), random_state=0) if x.shape[1] > 512 else None
+    shorter = PCA(min(COMPONENTS, len(x)), random_state=0) if x.shape[1] > LONG else None
     scaled = make_pipeline(StandardScaler(), shorter).fit(x)
     x = scaled.transform(x)
     with warnings.catch_warnings():

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+from torch.nn import functional as F
 
-from sslcourse.contrastive import cosine_similarity, nt_xent
+from sslcourse.contrastive import similarity_logits
 from sslcourse.measures import to_float
 from sslcourse.training import History
 
@@ -89,15 +90,14 @@ def temperature(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figur
     from the most similar to the least (Wang and Liu, 2021, equation 5: proportional to its probability).
     """
     n = len(v)
-    myself = torch.eye(n, dtype=torch.bool, device=v.device)
-    logits = (cosine_similarity(v, v) / temperature).masked_fill(myself, -torch.inf)
+    logits = similarity_logits(v, temperature)
     probability = logits.softmax(dim=1).cpu()
     made, (left, right) = figure(1, 2, 12, 5)
     drawn = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
     for i, j in enumerate(z.tolist()):
         left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
     left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
-    loss = nt_xent(v, z, temperature).item()
+    loss = F.cross_entropy(logits, z).item()
     left.set_title(f"P(j is i's partner)\ntemperature {temperature:.3g}, loss {loss:.2f}")
     made.colorbar(drawn, ax=left, shrink=0.8)
     negatives = torch.ones(n, dtype=torch.bool)

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from datetime import datetime
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 from sslcourse import course
+from sslcourse.authoring.builder import duration
+from sslcourse.grading.merge import is_check
 
 LESSONS = [pytest.param(lesson, id=lesson.file) for lesson in course.lessons()]
 SECONDS = 120  # what the design allows a lesson from top to bottom on two cores, without the kernel's start
@@ -53,26 +54,12 @@ def test_blank_lesson_runs_to_the_end_in_time(lesson, tmp_path):
     assert not errors, f"{lesson.id}, left blank, fails in cells {errors}"
 
     expected = {cell.id: check_output(cell) for cell in code_cells(built)}
-    differ = {cell.id for cell in code_cells(ran) if check_output(cell) != expected[cell.id] and checked(cell)}
+    differ = {cell.id for cell in code_cells(ran) if check_output(cell) != expected[cell.id] and is_check(cell)}
     assert differ == {f"{name}-check" for name in lesson.exercises}
 
     seconds = sum(duration(cell) for cell in code_cells(ran))
     print(f"{lesson.id}, blank: {seconds:.0f} s")
     assert seconds <= SECONDS, f"{lesson.id} takes {seconds:.0f} s from top to bottom when it is left blank"
-
-
-def checked(cell) -> bool:
-    """Whether nbval compares this cell's output."""
-    return "nbval-check-output" in cell.metadata.get("tags", [])
-
-
-def duration(cell) -> float:
-    """Seconds between the kernel's busy and its answer; an empty cell is not run and takes none."""
-    timing = cell.metadata.get("execution", {})
-    if "iopub.execute_input" not in timing:
-        return 0.0
-    begin, end = (datetime.fromisoformat(timing[key]) for key in ("iopub.status.busy", "shell.execute_reply"))
-    return (end - begin).total_seconds()
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -85,10 +72,10 @@ def test_built_notebook_can_be_read_and_presented(lesson):
         assert cell.metadata.get("slideshow", {}).get("slide_type") in slides, f"{cell.id} has no slide type"
     for cell in code_cells(notebook):
         assert not any(output.output_type == "error" for output in cell.outputs), f"{cell.id} shows an error"
-    checks = {cell.id for cell in code_cells(notebook) if checked(cell)}
+    checks = {cell.id for cell in code_cells(notebook) if is_check(cell)}
     assert checks == {f"{name}-check" for name in lesson.exercises}
     for cell in code_cells(notebook):
-        if checked(cell):
+        if is_check(cell):
             assert check_output(cell).startswith("✓"), f"{cell.id} does not hold the output of a right answer"
     assert {cell.id for cell in code_cells(notebook)} >= set(lesson.exercises)
 

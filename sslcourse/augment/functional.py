@@ -25,6 +25,11 @@ def to_grey(x: Tensor) -> Tensor:
     return (GREY[0] * red).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
 
 
+def along_both_axes(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Apply linear maps (B,H,H) to the columns and (B,W,W) to the rows of each image, all channels alike."""
+    return rows[:, None] @ x @ columns.transpose(1, 2)[:, None]
+
+
 def crop_resize(x: Tensor, boxes: Tensor, mirror: Tensor | None = None) -> Tensor:
     """Cut out a box and enlarge it to the picture's size, bilinearly; mirror (B,) bool also flips it left to right.
 
@@ -36,7 +41,7 @@ def crop_resize(x: Tensor, boxes: Tensor, mirror: Tensor | None = None) -> Tenso
     columns = interpolation(left, width, x.shape[3])
     if mirror is not None:
         columns = torch.where(mirror[:, None, None], columns.flip(1), columns)
-    return rows[:, None] @ x @ columns.transpose(1, 2)[:, None]
+    return along_both_axes(x, rows, columns)
 
 
 def interpolation(start: Tensor, length: Tensor, size: int) -> Tensor:
@@ -121,7 +126,7 @@ def gaussian_blur(x: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     exponent = -0.5 * (reach / sigma.clamp(min=1e-3)[:, None]).square()  # 1e-3: a single pixel, as for sigma 0
     kernel = exponent.softmax(dim=1)
     rows, columns = (along(kernel, size) for size in x.shape[2:])
-    return rows[:, None] @ x @ columns.transpose(1, 2)[:, None]
+    return along_both_axes(x, rows, columns)
 
 
 def along(kernel: Tensor, size: int) -> Tensor:

@@ -12,6 +12,7 @@ from sslcourse.authoring import text
 from sslcourse.authoring.source import solved
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
+from sslcourse.grading.merge import is_check
 from sslcourse.ledger import write_atomic
 
 WIDGET = "application/vnd.jupyter.widget"
@@ -114,8 +115,9 @@ def keep_outputs(notebook: NotebookNode, lesson: Lesson) -> None:
 
 def write_readme() -> None:
     """Bring README.md's blocks up to date."""
-    if (content := text.readme()) and content != (paths.ROOT / "README.md").read_text(encoding="utf-8"):
-        write_atomic(paths.ROOT / "README.md", content)
+    there, wanted = text.readme()
+    if there != wanted:
+        write_atomic(paths.ROOT / "README.md", wanted)
 
 
 def stale(lessons: list[Lesson] | None = None) -> list[str]:
@@ -126,8 +128,8 @@ def stale(lessons: list[Lesson] | None = None) -> list[str]:
         known = {lesson.notebook for lesson in everything}
         built = (path for path in sorted(paths.NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts)
         found += [f"{path.relative_to(paths.ROOT)} belongs to no lesson." for path in built if path not in known]
-        readme = paths.ROOT / "README.md"
-        if readme.exists() and readme.read_text(encoding="utf-8") != text.readme():
+        there, wanted = text.readme()
+        if there != wanted:
             found.append("README.md is not what ledger and course say; run `sslcourse build --no-execute`.")
     return found
 
@@ -146,7 +148,7 @@ def stale_notebook(lesson: Lesson) -> str | None:
     for want, have in zip(wanted.cells, there.cells, strict=True):
         if any(want[part] != have.get(part) for part in ("cell_type", "source", "metadata")):
             return f"{name}, cell {want.id}, is not what its source says; {advice}"
-        if "nbval-check-output" in have.metadata.get("tags", []) and not have.outputs:
+        if is_check(have) and not have.outputs:
             return f"{name}, cell {want.id}, has lost its output; {advice}"
         if any(output.output_type == "error" for output in have.get("outputs", [])):
             return f"{name}, cell {want.id}, shows an error; {advice}"

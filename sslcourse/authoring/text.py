@@ -82,17 +82,14 @@ def citation(key: str) -> str:
     return f"([{who}, {fields['year']}]({fields['url']}))"
 
 
-def readme() -> str:
-    """README.md as it should be, its blocks of measured numbers and its map up to date."""
+def readme() -> tuple[str, str]:
+    """README.md as it is, and as it should be with its map and its blocks of numbers up to date; "" without one."""
     path = paths.ROOT / "README.md"
-    if not path.exists():
-        return ""
-    content = path.read_text(encoding="utf-8")
-    if found := numbers.typed(content):
+    there = path.read_text(encoding="utf-8") if path.exists() else ""
+    if found := numbers.typed(there):
         raise BuildError(f"README.md: {found[0]!r} is typed by hand; measured numbers stand between ledger markers.")
-    return BLOCK.sub(
-        lambda match: match.group(1) + block(match.group(2), match.group(3)) + "\n" + match.group(4), content
-    )
+    wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3]) + "\n" + match[4], there)
+    return there, wanted
 
 
 def block(kind: str, what: str) -> str:

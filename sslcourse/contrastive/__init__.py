@@ -1,6 +1,6 @@
 """Contrastive learning (module 4): tell which views show the same sample."""
 
 from sslcourse.contrastive.moco import MoCo, momentum_update
-from sslcourse.contrastive.simclr import SimCLR, cosine_similarity, nt_xent
+from sslcourse.contrastive.simclr import SimCLR, cosine_similarity, nt_xent, similarity_logits
 
-__all__ = ["MoCo", "SimCLR", "cosine_similarity", "momentum_update", "nt_xent"]
+__all__ = ["MoCo", "SimCLR", "cosine_similarity", "momentum_update", "nt_xent", "similarity_logits"]

@@ -59,11 +59,11 @@ class MoCo(PretextTask):
     def loss(self, prediction: tuple[Tensor, Tensor], z: Tensor) -> Tensor:
         q, k = prediction
         positive = F.cosine_similarity(q, k).unsqueeze(1)
-        negative = cosine_similarity(q, self.queue.clone())  # the queue moves on before backward() is done with it
+        negative = cosine_similarity(q, self.queue)
         return F.cross_entropy(torch.cat([positive, negative], dim=1) / self.temperature, z)
 
     @torch.no_grad()
     def after_step(self, encoder: nn.Module, prediction: tuple[Tensor, Tensor]) -> None:
-        keys = gather(prediction[1]).float()[: len(self.queue)]
+        keys = gather(prediction[1])[: len(self.queue)]
         self.queue.copy_(torch.cat([keys, self.queue[: len(self.queue) - len(keys)]]))  # first in, first out
         self.update(list(self.slow.parameters()), [*encoder.parameters(), *self.head.parameters()], self.m)

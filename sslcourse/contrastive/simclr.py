@@ -15,15 +15,19 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
 
 
+def similarity_logits(v: Tensor, temperature: float) -> Tensor:
+    """Cosines of all rows of v (2B,d) with each other over the temperature, -inf on the diagonal: (2B,2B)."""
+    myself = torch.eye(len(v), dtype=torch.bool, device=v.device)
+    return (cosine_similarity(v, v) / temperature).masked_fill(myself, -torch.inf)
+
+
 def nt_xent(v: Tensor, z: Tensor, temperature: float) -> Tensor:
     """Normalised temperature-scaled cross-entropy: which of the other rows is my partner?
 
     v: (2B,d) projected views; z: (2B,) int64, the row of each row's partner, which is the pseudo-label; temperature
     is positive. Returns the mean over rows, in nats. Source: Chen et al., 2020, equation 1.
     """
-    logits = cosine_similarity(v, v) / temperature
-    myself = torch.eye(len(v), dtype=torch.bool, device=v.device)
-    return F.cross_entropy(logits.masked_fill(myself, -torch.inf), z)
+    return F.cross_entropy(similarity_logits(v, temperature), z)
 
 
 class SimCLR(PretextTask):

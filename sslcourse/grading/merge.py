@@ -90,3 +90,8 @@ def only_checks(notebook: NotebookNode) -> NotebookNode:
 
 def is_setup(cell: NotebookNode) -> bool:
     return "setup" in cell.metadata.get("tags", [])
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether nbval compares this cell's output."""
+    return "nbval-check-output" in cell.metadata.get("tags", [])

@@ -81,7 +81,7 @@ def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
         cases = ElementTree.parse(report).findall(".//testcase")
     by_number = {int(re.search(r"\d+$", case.get("name")).group()): case for case in cases}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    checks = {number: cell for number, cell in enumerate(code) if "nbval-check-output" in cell.metadata.get("tags", [])}
+    checks = {number: cell for number, cell in enumerate(code) if merge.is_check(cell)}
     failures = {cell.id: failure(by_number.get(number)) for number, cell in checks.items()}
     return {id: message for id, message in failures.items() if message}
 

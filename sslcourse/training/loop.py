@@ -113,10 +113,6 @@ class Run:
     config: dict
     device: torch.device
 
-    @property
-    def parts(self) -> parallel.Model:
-        return getattr(self.model, "module", self.model)
-
     def epoch(self, x: Tensor, epoch: int, history: History) -> None:
         """One pass over x in an order, and with augmentations, that seed and epoch alone decide."""
         rank, ranks = parallel.ranks()
@@ -152,7 +148,7 @@ class Run:
     @torch.no_grad()
     def read_meters(self, x: Tensor, history: History) -> None:
         """Note how spread out the features of a fixed batch are."""
-        features = measures.embed(self.parts.encoder, x)
+        features = measures.embed(parallel.parts(self.model).encoder, x)
         history.std.append(measures.feature_std(features).item())
         history.rank.append(measures.effective_rank(features).item())
 
@@ -169,7 +165,7 @@ def step(
     model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, chance: torch.Generator | None = None
 ) -> Tensor:
     """One step on a raw batch x, uint8 images or int64 tokens; returns the loss, detached, on x's device."""
-    parts = getattr(model, "module", model)
+    parts = parallel.parts(model)
     with torch.no_grad():
         inputs, z = parts.task.make(measures.to_float(x), chance)
     with autocast(x.device):

@@ -46,6 +46,11 @@ class Model(nn.Module):
         return self.task(self.encoder, inputs)
 
 
+def parts(model: nn.Module) -> Model:
+    """The Model with encoder and task, whether or not `distributed` has wrapped it."""
+    return getattr(model, "module", model)
+
+
 def distributed(model: nn.Module, device: torch.device) -> nn.Module:
     """The model in DistributedDataParallel where there are several ranks.
 
