@@ -85,7 +85,7 @@ def min_labels(labels_per_class: int | None, split: Split) -> int | None:
 
 
 def supervised(
-    data: Data, labels_per_class: int | None = None, seed: int = 0, views: Callable | None = None, samples: int = 30_000
+    data: Data, labels_per_class: int | None = None, seed: int = 0, views: Callable | None = None, samples: int = 60_000
 ) -> float:
     """Accuracy on the test split of a ConvNet trained from scratch, end to end, on the labeled training samples.
 

@@ -1,5 +1,7 @@
 """Where to train, and in which precision: nothing else in the course asks which device there is."""
 
+import sys
+
 import torch
 
 
@@ -29,6 +31,8 @@ def keep_memory() -> None:
     """
     import ctypes
 
+    if sys.platform == "win32":  # where there is no C library to ask for by no name
+        return
     trim_threshold, mmap_max = -1, -4  # names of the settings in malloc.h
     if libc := getattr(ctypes.CDLL(None), "mallopt", None):
         libc(mmap_max, 0)
