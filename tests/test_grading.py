@@ -127,26 +127,25 @@ def test_ids_that_a_tool_dropped_are_found_by_grade_id(solved):
     for found in content["cells"]:
         del found["id"]
     content["nbformat_minor"] = 4
-    answers = merge.answers(write(), LESSON)
+    answers = merge.answers(merge.read(write()), LESSON)
     assert set(answers.sources) == set(RIGHT) and not answers.missing
 
 
 def test_the_lesson_is_known_by_its_metadata_or_else_by_its_name(solved):
-    content, write = solved
-    assert selfcheck.lesson_of(write("homework.ipynb")).id == "4.2"
+    content, _ = solved
+    assert selfcheck.lesson_of(content, "homework").id == "4.2"
     del content["metadata"]["sslcourse"]
-    assert selfcheck.lesson_of(write("2_simclr.ipynb")).id == "4.2"
+    assert selfcheck.lesson_of(content, "2_simclr").id == "4.2"
     with pytest.raises(CourseError, match="There is no lesson 'homework'"):
-        selfcheck.lesson_of(write("homework.ipynb"))
+        selfcheck.lesson_of(content, "homework")
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"{", "not valid JSON"),
-        (b'{"cells": [], "name": "\xe9"}', "not valid JSON in UTF-8"),
         (b"[" * 100_000, "not valid JSON"),
-        (b'{"nbformat": 3, "worksheets": []}', "nbformat 3"),
+        (b'{"nbformat": 3, "worksheets": 3}', "no list of cells"),
         (b'{"cells": [3]}', "no list of cells"),
         (b"[]", "no list of cells"),
     ],

@@ -1,13 +1,12 @@
 """Checks: is an answer right, and if not, how do we know? Property tests on fresh random inputs, with hints.
 
-A check is data and pure functions: `cases` makes inputs, `run` applies the student's function to a copy of them and
-gives plain data, `verdict` judges that data. So inputs and outputs can cross a process boundary, and verdicts need not.
+A check is data and pure functions: `cases` makes inputs, `run` (all in apply.py) applies the student's function to a
+copy of them and gives plain data, `verdict` judges that data. So inputs and outputs can cross a process boundary, and
+verdicts need not.
 """
 
-import copy
 import importlib
 import random
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,26 +15,11 @@ import torch
 from torch import Tensor
 
 from sslcourse import course
+from sslcourse.checks.apply import attempt, blank, call
 from sslcourse.errors import CourseError
 
-UNSOLVED = "not solved yet"
 GOES_ON = "The lesson goes on with the reference answer."
 FILES = {"0": "start", "4": "contrastive"}  # module -> the file with its checks
-
-
-def call(fn: Callable, inputs: dict) -> dict:
-    """Apply a pure function: {"result": what it returned, "changed": inputs that it altered}."""
-    before = copy.deepcopy(inputs)
-    result = fn(**inputs)
-    changed = [name for name, value in before.items() if isinstance(value, Tensor) and not same(value, inputs[name])]
-    if isinstance(result, Tensor):
-        result = result.detach().cpu()
-    return {"result": result, "changed": changed}
-
-
-def same(a: Tensor, b: Tensor) -> bool:
-    """Equal in every bit that matters; nan equals nan."""
-    return a.shape == b.shape and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
 
 
 @dataclass(frozen=True)
@@ -55,30 +39,21 @@ class Check:
 
 def judge(check: Check, fn: Callable, seed: int | None = None) -> str | None:
     """None where fn is right, else what is wrong. Without a seed, inputs are different each time."""
-    seed = random.SystemRandom().randrange(2**62) if seed is None else seed
-    for inputs in check.cases(torch.Generator().manual_seed(seed)):
-        try:
-            outputs = check.run(fn, copy.deepcopy(inputs))
-        except NotImplementedError:
-            return UNSOLVED
-        except Exception as error:  # whatever a student's code may do
-            return raised(error)
-        if message := check.verdict(inputs, outputs):
+    for inputs in fresh_cases(check, seed):
+        if message := verdict(check, inputs, attempt(check.run, fn, inputs)):
             return message
     return None
 
 
-def raised(error: Exception) -> str:
-    """An exception of the student's function as one sentence: what, and in which line of theirs."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "ipykernel" in frame.filename]
-    line = (frames[-1] if frames else last).line
-    text = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-    hint = ""
-    if "leaf Variable that requires grad" in str(error):
-        hint = "; parameters may only be changed in place inside torch.no_grad()"
-    return f"it raised {what}" + (f", in the line `{line}`" if line else "") + hint
+def fresh_cases(check: Check, seed: int | None = None) -> list[dict]:
+    """The inputs of one judgement; without a seed, such as nobody has seen before."""
+    seed = random.SystemRandom().randrange(2**62) if seed is None else seed
+    return check.cases(torch.Generator().manual_seed(seed))
+
+
+def verdict(check: Check, inputs: dict, attempted: dict) -> str | None:
+    """None where what an `attempt` at these inputs gave is right, else what is wrong."""
+    return attempted.get("message") or check.verdict(inputs, attempted["outputs"])
 
 
 def tensor_fault(outputs: dict, shape: tuple[int, ...]) -> str | None:
@@ -126,29 +101,19 @@ class Checks:
             known = ", ".join(self.checks)
             raise CourseError(f"There is no exercise {name!r} in lesson {self.lesson.id}; its functions are {known}.")
         message = judge(self.checks[name], fn)
-        if message is None:
-            print(f"✓ {name}: right{self.points(name)}")
-            return fn
-        print(f"✗ {name}: {message}. {GOES_ON}")
-        return self.checks[name].reference
+        print(self.line(name, message))
+        return fn if message is None else self.checks[name].reference
 
-    def points(self, name: str) -> str:
+    def line(self, name: str, message: str | None) -> str:
+        """What a check says: that the answer is right, and its points, or what is wrong."""
+        if message is not None:
+            return f"✗ {name}: {message}. {GOES_ON}"
         points = self.lesson.exercises[name].points
-        return f" ({points} point{'s' if points > 1 else ''})" if points else ""
+        return f"✓ {name}: right" + (f" ({points} point{'s' if points > 1 else ''})" if points else "")
 
     def blanks(self) -> tuple[Callable, ...]:
         """A placeholder for each exercise, so that an answer cell with a syntax error leaves something to check."""
         return tuple(blank(name) for name in self.checks)
-
-
-def blank(name: str) -> Callable:
-    """A function of this name that is not solved yet."""
-
-    def unsolved(*_args, **_options):
-        raise NotImplementedError
-
-    unsolved.__name__ = name
-    return unsolved
 
 
 def lesson(id: str) -> Checks:

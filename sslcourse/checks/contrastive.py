@@ -1,12 +1,11 @@
 """Module 4's checks."""
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, call, distance, likely_cause, tensor_fault
+from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply import momentum_run, xent_run
 from sslcourse.contrastive import cosine_similarity, momentum_update, nt_xent
 
 
@@ -70,22 +69,6 @@ def xent_cases(rng: torch.Generator) -> list[dict]:
         v = torch.randn(2 * pairs, d, generator=rng)
         made.append({"v": v * (0.2 + 3 * torch.rand(len(v), 1, generator=rng)), "z": z, "temperature": temperature})
     return made
-
-
-def xent_run(fn: Callable, inputs: dict) -> dict:
-    """The loss, and its gradient with respect to v where one was recorded."""
-    v = inputs["v"].requires_grad_()
-    found = {}
-
-    def keep_graph(**kept):
-        found["loss"] = fn(**kept)
-        return found["loss"]
-
-    outputs = call(keep_graph, inputs)
-    loss = found["loss"]
-    connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
-    (gradient,) = torch.autograd.grad(loss.sum(), v, allow_unused=True) if connected else (None,)
-    return outputs | {"gradient": gradient}
 
 
 def xent_mistakes(v: Tensor, z: Tensor, temperature: float) -> dict[str, Tensor]:
@@ -186,18 +169,6 @@ def momentum_cases(rng: torch.Generator) -> list[dict]:
         }
         for m, slow_asks in ((0.9, False), (0.25, True), (0.99, False))
     ]
-
-
-def momentum_run(fn: Callable, inputs: dict) -> dict:
-    """What has become of the very tensors that were handed over, and whether autograd took notes."""
-    slow = [nn.Parameter(p, requires_grad=inputs["slow_asks"]) for p in inputs["slow"]]
-    fast = [nn.Parameter(p) for p in inputs["fast"]]
-    fn(list(slow), list(fast), inputs["m"])
-    return {
-        "slow": [p.detach().clone() for p in slow],
-        "fast": [p.detach().clone() for p in fast],
-        "recorded": any(p.grad_fn is not None for p in [*slow, *fast]),
-    }
 
 
 def momentum_verdict(inputs: dict, outputs: dict) -> str | None:

@@ -45,8 +45,9 @@ def main_check(path: str, as_json: bool) -> int:
 
 def check_notebook(path: str | Path) -> tuple[Lesson, list[Verdict]]:
     """The lesson that a notebook answers, and the verdict on each of its exercises."""
-    lesson = lesson_of(path)
-    answers = merge.answers(path, lesson)
+    handed_in = merge.read(path)
+    lesson = lesson_of(handed_in, Path(path).stem)
+    answers = merge.answers(handed_in, lesson)
     if not lesson.notebook.exists():
         raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
     pristine = nbformat.read(lesson.notebook, as_version=4)
@@ -59,12 +60,12 @@ def check_notebook(path: str | Path) -> tuple[Lesson, list[Verdict]]:
     return lesson, verdicts
 
 
-def lesson_of(path: str | Path) -> Lesson:
+def lesson_of(notebook: dict, file_name: str) -> Lesson:
     """Which lesson a notebook is of: by its metadata or, where a tool dropped them, by its file name."""
-    metadata = merge.read(path).get("metadata")
+    metadata = notebook.get("metadata")
     known = metadata.get("sslcourse") if isinstance(metadata, dict) else None
     name = known.get("lesson") if isinstance(known, dict) else None
-    return course.lesson(name or Path(path).stem)
+    return course.lesson(name or file_name)
 
 
 def run(notebook: nbformat.NotebookNode) -> dict[str, str]:

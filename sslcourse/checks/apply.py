@@ -1,0 +1,89 @@
+"""The student's side of a check: apply their function to inputs, and give plain data. No right answer is in this file.
+
+It is all of the checks that a grading kernel holds; what judges the data stays with the grader.
+"""
+
+import copy
+import traceback
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+UNSOLVED = "not solved yet"
+
+
+def attempt(run: Callable, fn: Callable, inputs: dict) -> dict:
+    """Apply fn to a copy of the inputs: {"outputs": plain data} or, where that raised, {"message": why}."""
+    try:
+        return {"outputs": run(fn, copy.deepcopy(inputs))}
+    except NotImplementedError:
+        return {"message": UNSOLVED}
+    except (Exception, SystemExit) as error:  # whatever a student's code may do
+        return {"message": raised(error)}
+
+
+def raised(error: BaseException) -> str:
+    """An exception of the student's function as one sentence: what, and in which line of theirs."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "ipykernel" in frame.filename]
+    line = (frames[-1] if frames else last).line
+    text = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    hint = ""
+    if "leaf Variable that requires grad" in str(error):
+        hint = "; parameters may only be changed in place inside torch.no_grad()"
+    return f"it raised {what}" + (f", in the line `{line}`" if line else "") + hint
+
+
+def call(fn: Callable, inputs: dict) -> dict:
+    """Apply a pure function: {"result": what it returned, "changed": inputs that it altered}."""
+    before = copy.deepcopy(inputs)
+    result = fn(**inputs)
+    changed = [name for name, value in before.items() if isinstance(value, Tensor) and not same(value, inputs[name])]
+    if isinstance(result, Tensor):
+        result = result.detach().cpu()
+    return {"result": result, "changed": changed}
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Equal in every bit that matters; nan equals nan."""
+    return a.shape == b.shape and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
+
+
+def xent_run(fn: Callable, inputs: dict) -> dict:
+    """The loss, and its gradient with respect to v where one was recorded."""
+    v = inputs["v"].requires_grad_()
+    found = {}
+
+    def keep_graph(**kept):
+        found["loss"] = fn(**kept)
+        return found["loss"]
+
+    outputs = call(keep_graph, inputs)
+    loss = found["loss"]
+    connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
+    (gradient,) = torch.autograd.grad(loss.sum(), v, allow_unused=True) if connected else (None,)
+    return outputs | {"gradient": gradient}
+
+
+def momentum_run(fn: Callable, inputs: dict) -> dict:
+    """What has become of the very tensors that were handed over, and whether autograd took notes."""
+    slow = [nn.Parameter(p, requires_grad=inputs["slow_asks"]) for p in inputs["slow"]]
+    fast = [nn.Parameter(p) for p in inputs["fast"]]
+    fn(list(slow), list(fast), inputs["m"])
+    return {
+        "slow": [p.detach().clone() for p in slow],
+        "fast": [p.detach().clone() for p in fast],
+        "recorded": any(p.grad_fn is not None for p in [*slow, *fast]),
+    }
+
+
+def blank(name: str) -> Callable:
+    """A function of this name that is not solved yet."""
+
+    def unsolved(*_args, **_options):
+        raise NotImplementedError
+
+    unsolved.__name__ = name
+    return unsolved

@@ -1,0 +1,188 @@
+"""nbval's part in grading: it runs the pristine lesson in a boxed kernel, and compares verdicts made out here.
+
+A check cell has the kernel hand over the outputs of the student's function at fresh inputs. The verdict on them, not
+what the kernel prints, is the output that nbval compares with the one in the lesson.
+"""
+
+import select
+import time
+from collections.abc import Callable
+from queue import Empty
+from typing import Any
+
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from nbformat import NotebookNode
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from sslcourse import checks
+from sslcourse.grading import probe, wire
+
+MESSAGES = 2000  # what a cell may publish; prints are not among it, the kernel has no stdout
+LONGEST_MESSAGE = 300
+
+
+class Ended(Exception):
+    """The kernel is of no use any more; the text says why."""
+
+
+class BoxedKernel:
+    """Has the interface of nbval's RunningKernel, for a kernel that somebody else started and will stop.
+
+    dead: a file descriptor that becomes readable, or closed at its other end, when the kernel has died.
+    """
+
+    def __init__(self, connection: dict, dead: int, seconds: float):
+        self.dead, self.seconds, self.count = dead, seconds, 0
+        self.kc = BlockingKernelClient()
+        self.kc.load_connection_info(connection)
+        self.kc.start_channels(stdin=False, hb=False)
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:  # outputs published before we are subscribed would be lost
+            try:
+                if self.get_message("iopub", 0.1)["msg_type"] == "iopub_welcome":
+                    break
+            except Empty:
+                self.kc.kernel_info()
+
+    def is_alive(self) -> bool:
+        return not select.select([self.dead], [], [], 0)[0]
+
+    def execute_cell_input(self, source: str, allow_stdin: bool | None = None) -> str:
+        self.count = 0
+        return self.kc.execute(source, store_history=False, allow_stdin=allow_stdin, stop_on_error=False)
+
+    def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
+        """Wait for the end of an execution; Ended where the kernel dies or takes longer than it may."""
+        deadline = time.monotonic() + self.seconds
+        while time.monotonic() < deadline:
+            try:
+                message = self.get_message("shell", 0.1)
+            except Empty:
+                continue
+            if message["parent_header"].get("msg_id") == msg_id:
+                return
+        raise Ended(f"an answer did not end within {self.seconds:g} seconds. Is there an endless loop?")
+
+    def await_idle(self, msg_id: str, timeout: float) -> None:
+        while True:
+            message = self.get_message("iopub", timeout)
+            if message["parent_header"].get("msg_id") == msg_id and is_idle(message):
+                return
+
+    def get_message(self, stream: str, timeout: float | None = None) -> dict:
+        """The next message of a stream; Empty where none comes in time, Ended where none can come any more."""
+        receive = self.kc.get_shell_msg if stream == "shell" else self.kc.get_iopub_msg
+        deadline = time.monotonic() + (self.seconds if timeout is None else timeout)
+        while True:
+            try:
+                message = receive(timeout=min(0.1, max(0.001, deadline - time.monotonic())))
+            except Empty:
+                if not self.is_alive():
+                    raise Ended("the kernel died. Does an answer end the process, or use too much memory?") from None
+                if time.monotonic() >= deadline:
+                    raise
+                continue
+            self.count += 1
+            if self.count > MESSAGES:
+                raise Ended(f"an answer published more than {MESSAGES} messages")
+            return message
+
+    def stop(self) -> None:
+        self.kc.stop_channels()
+
+    def interrupt(self) -> None:
+        """Nothing: an answer that takes too long has ended its kernel's use already."""
+
+
+def is_idle(message: dict) -> bool:
+    return message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
+
+
+class Plugin:
+    """Replaces nbval's collector by one that grades. tell: called with each finding, as a dict of plain data.
+
+    references: exercise -> the author's answer, which later answers are given where the student's own is wrong.
+    """
+
+    def __init__(self, kernel: Callable[[], BoxedKernel], lesson: str, references: dict[str, str], tell: Callable):
+        self.kernel, self.checks, self.references, self.tell = kernel, checks.lesson(lesson), references, tell
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, parent):
+        files = yield
+        return [GradedFile.from_parent(parent, path=file.path, grader=self) for file in files]
+
+
+class GradedFile(IPyNbFile):
+    """A lesson whose cells run in a boxed kernel."""
+
+    def __init__(self, *args: Any, grader: Plugin, **options: Any):
+        super().__init__(*args, **options)
+        self.grader = grader
+
+    def setup(self) -> None:
+        self.kernel = self.grader.kernel()
+
+    def teardown(self) -> None:
+        if self.kernel:
+            self.kernel.stop()
+
+    def collect(self):
+        kinds = {None: IPyNbCell, True: CheckCell, False: AnswerCell}
+        for item in super().collect():
+            kind = kinds[item.cell.metadata.get("nbgrader", {}).get("grade")]
+            yield kind.from_parent(self, name=item.name, cell_num=item.cell_num, cell=item.cell, options=item.options)
+
+
+class AnswerCell(IPyNbCell):
+    """A student's answer. It may raise: its check says what is wrong."""
+
+    def runtest(self) -> None:
+        self.parent.grader.tell({"began": self.cell.id.removesuffix("-check")})
+        try:
+            super().runtest()
+        except Ended as ended:
+            self.parent.grader.tell({"ended": str(ended)})
+            self.session.shouldstop = str(ended)
+            raise
+
+
+class CheckCell(AnswerCell):
+    """A check: outputs come from the kernel, the verdict is made here, and nbval compares it with the lesson's."""
+
+    message: str | None = None
+
+    def runtest(self) -> None:
+        grader, name = self.parent.grader, self.cell.id.removesuffix("-check")
+        self.check = grader.checks.checks[name]
+        self.inputs = checks.fresh_cases(self.check)
+        self.cell.source = probe.source(name, self.check.run.__name__, wire.encode(self.inputs))
+        try:
+            super().runtest()
+        except Ended:
+            raise
+        except Exception as error:  # also what a hostile kernel's messages bring about
+            message = self.message or f"its check could not run: {str(error).strip()[:LONGEST_MESSAGE]}"
+            grader.tell({"judged": name, "message": message})
+            self.parent.kernel.execute_cell_input(grader.references[name], allow_stdin=False)
+            raise
+        grader.tell({"judged": name, "message": ""})
+
+    def compare_outputs(self, test: list, ref: list, skip_compare: tuple | None = None) -> bool:
+        self.message = self.judge(test)
+        text = self.parent.grader.checks.line(self.check.name, self.message)
+        return super().compare_outputs([NotebookNode(output_type="stream", name="stdout", text=text + "\n")], ref)
+
+    def judge(self, outputs: list) -> str | None:
+        """None where what the kernel handed over is right, else what is wrong."""
+        texts = [output.data[probe.MIME] for output in outputs if probe.MIME in output.get("data", {})]
+        try:
+            (text,) = texts
+            attempts = wire.decode(text)
+            for inputs, attempted in zip(self.inputs, attempts, strict=True):
+                if message := checks.verdict(self.check, inputs, attempted):
+                    return str(message)[:LONGEST_MESSAGE]
+        except Exception as error:  # outputs are a student's: anything may be in them
+            return f"what it handed over is not what its check asks for ({type(error).__name__})"
+        return None

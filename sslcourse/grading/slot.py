@@ -1,0 +1,168 @@
+"""A grading process: one box, one submission at a time. Requests come as JSON lines on stdin, outcomes go to stdout.
+
+For each run of a submission it forks a child, in which pytest and nbval are imported already; whatever that child meets
+in a hostile kernel, the process lives on, and knows what was judged before.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import torch
+
+from sslcourse import course
+from sslcourse.errors import CourseError
+from sslcourse.grading import merge, plugin
+from sslcourse.grading.box import Box, Kernel
+
+LOOK_SECONDS = 0.2  # between looks at what a submission uses
+CHILD_MEMORY = 2 * 2**30  # bytes that a hostile kernel's messages may fill
+
+
+class Slot:
+    """Grades answers of one lesson. references: exercise -> the author's answer. seconds: what a cell may take."""
+
+    def __init__(self, lesson: str, references: dict[str, str], seconds: float, contained: bool, folder: Path):
+        self.lesson, self.references, self.seconds = course.lesson(lesson), references, seconds
+        self.pristine = nbformat.read(self.lesson.notebook, as_version=4)
+        setup = "\n".join(cell.source for cell in self.pristine.cells if merge.is_setup(cell))
+        self.folder, self.box = folder, Box(folder, setup, contained)
+
+    def grade(self, answers: dict[str, str]) -> dict:
+        """{"messages": exercise -> "" where right, else why not; "ended": how runs were cut short, if any were}.
+
+        Where an answer ends its kernel, the exercises after it are judged in a new one.
+        """
+        messages: dict[str, str] = {}
+        ended = []
+        sources = {name: answers.get(name, reference) for name, reference in self.references.items()}
+        while pending := [name for name in self.references if name in answers and name not in messages]:
+            judged, reason = self.run(sources, pending)
+            messages |= judged
+            if len(judged) < len(pending):
+                blamed = next(name for name in pending if name not in judged)
+                messages[blamed] = reason or "its check did not run"
+                ended.append(messages[blamed])
+            for name, message in messages.items():
+                if message:
+                    sources[name] = self.references[name]
+        return {"messages": messages, "ended": ended}
+
+    def run(self, sources: dict[str, str], pending: list[str]) -> tuple[dict[str, str], str]:
+        """Judge exercises in a kernel of their own: (exercise -> message, as far as it came; why it ended early)."""
+        notebook = merge.only_checks(merge.merge(self.pristine, sources))
+        done = {f"{name}-check" for name in self.references if name not in pending}
+        notebook.cells = [cell for cell in notebook.cells if cell.id not in done]
+        path = self.folder / "lesson.ipynb"
+        nbformat.write(notebook, path)
+        budget = 10 + self.seconds * (len(notebook.cells) + 1)
+        kernel = self.box.spawn(cpu_seconds=int(budget))
+        try:
+            return self.watch(*self.fork(path, kernel), budget)
+        finally:
+            self.box.clean()
+
+    def fork(self, path: Path, kernel: Kernel) -> tuple[int, int, int]:
+        """Fork a child that runs nbval: (its pid, where to read its findings, what to close when the kernel dies)."""
+        findings, tell = os.pipe()
+        dead, alive = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(findings)
+                os.close(alive)
+                judge(path, kernel, self, tell, dead)
+            finally:
+                os._exit(1)
+        os.close(tell)
+        os.close(dead)
+        return pid, findings, alive
+
+    def watch(self, pid: int, findings: int, alive: int, budget: float) -> tuple[dict[str, str], str]:
+        """Collect a child's findings until it ends, is too slow, or its kernel dies or uses too much."""
+        judged, reason, rest = {}, "", b""
+        deadline, next_look = time.monotonic() + budget, time.monotonic() + LOOK_SECONDS
+        open_ends = [alive]
+        try:
+            while time.monotonic() < deadline:
+                if select.select([findings], [], [], 0.02)[0]:
+                    chunk = os.read(findings, 65536)
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for found in map(json.loads, lines):
+                        if "judged" in found:
+                            judged[found["judged"]] = found["message"]
+                        reason = reason or found.get("ended", "")
+                    if not chunk:
+                        return judged, reason
+                self.box.look()
+                if time.monotonic() > next_look and open_ends:
+                    next_look = time.monotonic() + LOOK_SECONDS
+                    if excess := self.box.excess():
+                        reason = f"an answer used {excess}"
+                        self.box.clean()
+                        self.box.alive = False
+                if not self.box.alive and open_ends:
+                    os.close(open_ends.pop())  # the child sees it, and ends
+                    deadline = min(deadline, time.monotonic() + 5)
+            return judged, reason or "the answers together took too long"
+        finally:
+            for end in (findings, *open_ends):
+                os.close(end)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def judge(path: Path, kernel: Kernel, slot: Slot, tell: int, dead: int) -> None:
+    """In the child: run nbval on a notebook, its cells in the boxed kernel."""
+    import resource
+
+    import pytest
+
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(null, stream)
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + CHILD_MEMORY,) * 2)
+    grader = plugin.Plugin(
+        kernel=lambda: plugin.BoxedKernel(kernel.connection, dead, slot.seconds),
+        lesson=slot.lesson.id,
+        references=slot.references,
+        tell=lambda found: os.write(tell, json.dumps(found).encode() + b"\n"),
+    )
+    options = ["--nbval-lax", "--noconftest", "-c", os.devnull, "--rootdir", str(path.parent)]
+    options += ["-p", "nbval.plugin", "-p", "no:cacheprovider", "--color=no"]
+    os._exit(pytest.main([str(path), *options], plugins=[grader]))
+
+
+def main() -> None:
+    """Serve requests until stdin ends. The one argument: lesson, references, seconds and contained, as JSON."""
+    import pytest  # noqa: F401  imported here so that children, who are forked, have it
+
+    settings = json.loads(sys.argv[1])
+    torch.set_num_threads(1)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    with tempfile.TemporaryDirectory(prefix="ssl") as folder:
+        slot = Slot(**settings, folder=Path(folder))
+        try:
+            for line in sys.stdin:
+                try:
+                    outcome = slot.grade(json.loads(line))
+                except CourseError as error:
+                    outcome = {"error": str(error)}
+                print(json.dumps(outcome), file=answers, flush=True)
+        finally:
+            slot.box.stop()
+
+
+if __name__ == "__main__":
+    main()
