@@ -1,7 +1,9 @@
-"""The `sslcourse` command: build, measure, check, data. What goes wrong is said in one sentence."""
+"""The `sslcourse` command: check, data, grade, build, measure. What goes wrong is said in one sentence."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 from sslcourse.errors import CourseError
 
@@ -19,6 +21,16 @@ def parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="list the data sets, their sources and licences")
     data.set_defaults(run=run_data)
 
+    grade = commands.add_parser("grade", help="grade a class")
+    grade.add_argument("submissions", type=Path, help="STUDENT/*.ipynb or STUDENT*.ipynb in a folder, or a zip of it")
+    grade.add_argument("--lesson", required=True, help="such as 4.2")
+    grade.add_argument("--out", type=Path, required=True, help="folder for gradebook, feedback and reports")
+    grade.add_argument("--jobs", type=int, default=cores(), help="submissions at a time; default: all cores")
+    grade.add_argument("--timeout", type=float, default=30, help="seconds that a cell may take; default: 30")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the Dask cluster there")
+    grade.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
+    grade.set_defaults(run=run_grade)
+
     build = commands.add_parser("build", help="build notebooks/ from course/")
     build.add_argument("lesson", nargs="?", help="such as 4.2; all lessons where it is left out")
     build.add_argument("--check", action="store_true", help="only say what is out of date; exit 1 if anything is")
@@ -32,10 +44,33 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run_check(options: argparse.Namespace) -> int:
     from sslcourse.grading import selfcheck
 
     return selfcheck.main_check(options.notebook, options.json)
+
+
+def run_grade(options: argparse.Namespace) -> int:
+    from sslcourse.grading import batch
+
+    if options.jobs < 1 or options.timeout <= 0:
+        raise CourseError("--jobs must be at least 1, and --timeout more than 0 seconds.")
+    return batch.main(
+        batch.Options(
+            submissions=options.submissions,
+            lesson=options.lesson,
+            out=options.out,
+            jobs=options.jobs,
+            seconds=options.timeout,
+            scheduler=options.scheduler,
+            resume=options.resume,
+        )
+    )
 
 
 def run_data(_options: argparse.Namespace) -> int:
@@ -78,3 +113,6 @@ def main() -> int:
     except CourseError as error:
         print(f"sslcourse: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("sslcourse: stopped.", file=sys.stderr)
+        return 130

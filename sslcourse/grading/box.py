@@ -209,7 +209,7 @@ class Box:
         process.kill()
         process.wait()
         for folder in (self.run, self.home):
-            subprocess.run(["rm", "-rf", str(folder)], check=False)  # unlike rmtree, it copes with any depth
+            subprocess.run(["/bin/rm", "-rf", str(folder)], check=False)  # unlike rmtree, it copes with any depth
             folder.mkdir(exist_ok=True)
         self._own(self.run, self.home)
 

@@ -4,6 +4,7 @@ A check cell has the kernel hand over the outputs of the student's function at f
 what the kernel prints, is the output that nbval compares with the one in the lesson.
 """
 
+import re
 import select
 import time
 from collections.abc import Callable
@@ -148,10 +149,18 @@ class AnswerCell(IPyNbCell):
             raise
 
 
+def reason(error: Exception) -> str:
+    """The last line of what a cell raised or, where it raised nothing, of what nbval says."""
+    text = getattr(error, "inner_traceback", "") or str(error)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
+
+
 class CheckCell(AnswerCell):
     """A check: outputs come from the kernel, the verdict is made here, and nbval compares it with the lesson's."""
 
     message: str | None = None
+    ran = False  # whether there were outputs to make out a verdict on
 
     def runtest(self) -> None:
         grader, name = self.parent.grader, self.cell.id.removesuffix("-check")
@@ -163,11 +172,11 @@ class CheckCell(AnswerCell):
         except Ended:
             raise
         except Exception as error:  # also what a hostile kernel's messages bring about
-            message = self.message or f"its check could not run: {str(error).strip()[:LONGEST_MESSAGE]}"
-            grader.tell({"judged": name, "message": message})
+            message = self.message or f"its check could not run: {reason(error)[:LONGEST_MESSAGE]}"
+            grader.tell({"judged": name, "message": message, "ran": self.ran})
             self.parent.kernel.execute_cell_input(grader.references[name], allow_stdin=False)
             raise
-        grader.tell({"judged": name, "message": ""})
+        grader.tell({"judged": name, "message": "", "ran": True})
 
     def compare_outputs(self, test: list, ref: list, skip_compare: tuple | None = None) -> bool:
         self.message = self.judge(test)
@@ -182,7 +191,9 @@ class CheckCell(AnswerCell):
             attempts = wire.decode(text)
             for inputs, attempted in zip(self.inputs, attempts, strict=True):
                 if message := checks.verdict(self.check, inputs, attempted):
+                    self.ran = True
                     return str(message)[:LONGEST_MESSAGE]
         except Exception as error:  # outputs are a student's: anything may be in them
             return f"what it handed over is not what its check asks for ({type(error).__name__})"
+        self.ran = True
         return None

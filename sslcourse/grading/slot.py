@@ -12,18 +12,29 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import psutil
 import torch
 
 from sslcourse import course
 from sslcourse.errors import CourseError
-from sslcourse.grading import merge, plugin
+from sslcourse.grading import merge, plugin, zygote
 from sslcourse.grading.box import Box, Kernel
 
+PR_SET_PDEATHSIG = 1
 LOOK_SECONDS = 0.2  # between looks at what a submission uses
 CHILD_MEMORY = 2 * 2**30  # bytes that a hostile kernel's messages may fill
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: "" or what is wrong; ran: whether there were outputs to judge."""
+
+    message: str
+    ran: bool
 
 
 class Slot:
@@ -38,25 +49,28 @@ class Slot:
     def grade(self, answers: dict[str, str]) -> dict:
         """{"messages": exercise -> "" where right, else why not; "ended": how runs were cut short, if any were}.
 
-        Where an answer ends its kernel, the exercises after it are judged in a new one.
+        Where an answer ends its kernel, the exercises after it are judged in a new one. Where a check could not run, it
+        is tried once more beside the author's other answers: the fault may have been another answer's.
         """
-        messages: dict[str, str] = {}
+        found: dict[str, Finding] = {}
         ended = []
-        sources = {name: answers.get(name, reference) for name, reference in self.references.items()}
-        while pending := [name for name in self.references if name in answers and name not in messages]:
+        sources = self.references | answers
+        while pending := [name for name in self.references if name in answers and name not in found]:
             judged, reason = self.run(sources, pending)
-            messages |= judged
+            found |= judged
             if len(judged) < len(pending):
                 blamed = next(name for name in pending if name not in judged)
-                messages[blamed] = reason or "its check did not run"
-                ended.append(messages[blamed])
-            for name, message in messages.items():
-                if message:
-                    sources[name] = self.references[name]
-        return {"messages": messages, "ended": ended}
+                found[blamed] = Finding(reason or "its check did not run", ran=True)
+                ended.append(found[blamed].message)
+            sources |= {name: self.references[name] for name, finding in found.items() if finding.message}
+        if len(answers) > 1:
+            for name in [name for name, finding in found.items() if not finding.ran]:
+                alone, _ = self.run(self.references | {name: answers[name]}, [name])
+                found |= alone
+        return {"messages": {name: finding.message for name, finding in found.items()}, "ended": ended}
 
-    def run(self, sources: dict[str, str], pending: list[str]) -> tuple[dict[str, str], str]:
-        """Judge exercises in a kernel of their own: (exercise -> message, as far as it came; why it ended early)."""
+    def run(self, sources: dict[str, str], pending: list[str]) -> tuple[dict[str, Finding], str]:
+        """Judge exercises in a kernel of their own: (exercise -> finding, as far as it came; why it ended early)."""
         notebook = merge.only_checks(merge.merge(self.pristine, sources))
         done = {f"{name}-check" for name in self.references if name not in pending}
         notebook.cells = [cell for cell in notebook.cells if cell.id not in done]
@@ -68,6 +82,8 @@ class Slot:
             return self.watch(*self.fork(path, kernel), budget)
         finally:
             self.box.clean()
+            if self.box.process is None:
+                sweep()
 
     def fork(self, path: Path, kernel: Kernel) -> tuple[int, int, int]:
         """Fork a child that runs nbval: (its pid, where to read its findings, what to close when the kernel dies)."""
@@ -85,7 +101,7 @@ class Slot:
         os.close(dead)
         return pid, findings, alive
 
-    def watch(self, pid: int, findings: int, alive: int, budget: float) -> tuple[dict[str, str], str]:
+    def watch(self, pid: int, findings: int, alive: int, budget: float) -> tuple[dict[str, Finding], str]:
         """Collect a child's findings until it ends, is too slow, or its kernel dies or uses too much."""
         judged, reason, rest = {}, "", b""
         deadline, next_look = time.monotonic() + budget, time.monotonic() + LOOK_SECONDS
@@ -97,7 +113,7 @@ class Slot:
                     *lines, rest = (rest + chunk).split(b"\n")
                     for found in map(json.loads, lines):
                         if "judged" in found:
-                            judged[found["judged"]] = found["message"]
+                            judged[found["judged"]] = Finding(found["message"], found["ran"])
                         reason = reason or found.get("ended", "")
                     if not chunk:
                         return judged, reason
@@ -126,11 +142,10 @@ def judge(path: Path, kernel: Kernel, slot: Slot, tell: int, dead: int) -> None:
 
     import pytest
 
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(null, stream)
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + CHILD_MEMORY,) * 2)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    zygote.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    zygote.silence()
+    resource.setrlimit(resource.RLIMIT_AS, (zygote.virtual_memory() + CHILD_MEMORY,) * 2)
     grader = plugin.Plugin(
         kernel=lambda: plugin.BoxedKernel(kernel.connection, dead, slot.seconds),
         lesson=slot.lesson.id,
@@ -142,11 +157,22 @@ def judge(path: Path, kernel: Kernel, slot: Slot, tell: int, dead: int) -> None:
     os._exit(pytest.main([str(path), *options], plugins=[grader]))
 
 
+def sweep() -> None:
+    """Kill what a box that was thrown away has left; as subreaper we inherit what killed its zygote."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+            process.wait(1)
+
+
 def main() -> None:
-    """Serve requests until stdin ends. The one argument: lesson, references, seconds and contained, as JSON."""
+    """Serve requests until stdin ends, or whoever started us does. First on stdin: `Slot`'s arguments, as JSON."""
     import pytest  # noqa: F401  imported here so that children, who are forked, have it
 
-    settings = json.loads(sys.argv[1])
+    zygote.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    zygote.prctl(zygote.PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is open gets closed
+    settings = json.loads(sys.stdin.readline())
     torch.set_num_threads(1)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -162,6 +188,7 @@ def main() -> None:
                 print(json.dumps(outcome), file=answers, flush=True)
         finally:
             slot.box.stop()
+            sweep()
 
 
 if __name__ == "__main__":

@@ -120,9 +120,7 @@ def fork_kernel(connection_file: str, limits: dict, uid: int | None) -> int:
 
 
 def become_kernel(connection_file: str, limits: dict, uid: int | None) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(null, stream)
+    silence()
     os.closerange(3, 4096)
     os.setsid()
     os.chdir(os.environ["HOME"])
@@ -136,6 +134,13 @@ def become_kernel(connection_file: str, limits: dict, uid: int | None) -> None:
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, name), (value, value))
     start_kernel(connection_file)
+
+
+def silence() -> None:
+    """Standard streams lead nowhere from here on."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(null, stream)
 
 
 def virtual_memory() -> int:

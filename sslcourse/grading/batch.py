@@ -1,0 +1,145 @@
+"""A whole class: every submission gets a result file, whatever happens, and the reports are made from those."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sslcourse import authoring, course
+from sslcourse.course import Lesson
+from sslcourse.errors import CourseError
+from sslcourse.grading import collect, report, submission
+from sslcourse.grading.box import UNCONTAINED, bubblewrap
+from sslcourse.grading.collect import Submission
+from sslcourse.grading.pool import Pool, Settings
+from sslcourse.ledger import write_atomic
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `sslcourse grade` was asked for. seconds: what a cell may take. scheduler: address of a Dask cluster."""
+
+    submissions: Path
+    lesson: str
+    out: Path
+    jobs: int
+    seconds: float
+    scheduler: str | None
+    resume: bool
+
+
+def main(options: Options) -> int:
+    """Grade a class; 0 when every submission has a result. CourseError, with one sentence, for what can be mended."""
+    lesson = course.lesson(options.lesson)
+    handed_in, ignored = collect.submissions(options.submissions, lesson)
+    names = report.file_names([each.student for each in handed_in])
+    results = finished(options, lesson, handed_in, names)
+    todo = [each for each in handed_in if each.student not in results]
+    warning = "" if options.scheduler else warn()
+    grade = on_cluster if options.scheduler else on_this_machine
+    with tqdm(total=len(handed_in), initial=len(results), unit="submission", file=sys.stderr) as bar:
+        for result in grade(todo, lesson, options):
+            results[result["student"]] = result
+            write_result(options.out, names, result)
+            if result["status"] != "graded":
+                bar.write(f"{result['student']}: {result['status']}: {result['sentence']}", file=sys.stderr)
+            bar.update()
+    report.write(options.out, lesson, [results[student] for student in sorted(results)], names, ignored, warning)
+    print(f"Graded {len(results)} of {len(handed_in)} submissions: see {options.out / 'report.html'}.")
+    return 0 if len(results) == len(handed_in) else 1
+
+
+def finished(options: Options, lesson: Lesson, handed_in: list[Submission], names: dict[str, str]) -> dict[str, dict]:
+    """Results of an earlier, interrupted run, of submissions that have not changed since."""
+    folder = options.out / "results"
+    if not options.resume:
+        if folder.exists() and any(folder.iterdir()):
+            raise CourseError(
+                f"{options.out} holds results already: go on with them by --resume, or grade anew into another --out."
+            )
+        return {}
+    found = {}
+    for each in handed_in:
+        try:
+            result = json.loads((folder / f"{names[each.student]}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if (result.get("digest"), result.get("lesson"), result.get("file")) == (each.digest, lesson.id, each.name):
+            found[each.student] = result
+    return found
+
+
+def warn() -> str:
+    """Say once, where there is no box, what is not contained."""
+    reason = bubblewrap()
+    if reason is None:
+        return ""
+    warning = f"{reason[0].upper()}{reason[1:]}. {UNCONTAINED}."
+    print(f"sslcourse: warning: {warning}", file=sys.stderr)
+    return warning
+
+
+def settings_of(lesson: Lesson, options: Options) -> Settings:
+    """The author's answers are needed for exercises that build on one that a student has wrong."""
+    if not hasattr(os, "fork"):
+        raise CourseError("Grading needs Linux or macOS; on Windows, use WSL. `sslcourse check` works everywhere.")
+    if not lesson.notebook.exists():
+        raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
+    cells = authoring.solved(lesson).cells
+    references = {cell.id: cell.source for cell in cells if cell.id in lesson.exercises}
+    return Settings(lesson.id, references, options.seconds)
+
+
+def on_this_machine(todo: list[Submission], lesson: Lesson, options: Options) -> Iterator[dict]:
+    """Results as they come, from as many grading processes as there are jobs."""
+    pool = Pool(settings_of(lesson, options))
+    threads = ThreadPoolExecutor(max(1, min(options.jobs, len(todo))))
+    try:
+        futures = [threads.submit(submission.grade, each, lesson, pool.grade) for each in todo]
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        pool.stop()
+        threads.shutdown()
+
+
+def on_cluster(todo: list[Submission], lesson: Lesson, options: Options) -> Iterator[dict]:
+    """Results as they come from a Dask cluster, whose workers have this package and a checkout of the course."""
+    try:
+        import distributed
+    except ImportError:
+        raise CourseError("--scheduler needs Dask: pip install -c constraints.txt distributed.") from None
+    try:
+        client = distributed.Client(options.scheduler, timeout="20s")
+    except (OSError, ValueError) as error:
+        raise CourseError(f"There is no Dask scheduler at {options.scheduler}: {error}.") from None
+    with client:
+        settings = settings_of(lesson, options)
+        futures = client.map(on_worker, todo, lesson=lesson, settings=settings, pure=False, retries=5)
+        for _, result in distributed.as_completed(futures, with_results=True):
+            yield result
+
+
+POOLS: dict[str, Pool] = {}
+
+
+def on_worker(each: Submission, lesson: Lesson, settings: Settings) -> dict:
+    """On a Dask worker: grade with a pool that stays warm from one submission to the next."""
+    key = json.dumps([settings.lesson, settings.references, settings.seconds])
+    if key not in POOLS:
+        for pool in POOLS.values():
+            pool.stop()
+        POOLS.clear()
+        POOLS[key] = Pool(settings)
+    return submission.grade(each, lesson, POOLS[key].grade)
+
+
+def write_result(out: Path, names: dict[str, str], result: dict) -> None:
+    path = out / "results" / f"{names[result['student']]}.json"
+    write_atomic(path, json.dumps(result, ensure_ascii=False, indent=1) + "\n")

@@ -1,0 +1,121 @@
+"""Grading processes that are kept warm, one for each thread that grades, and replaced when one is lost."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+
+from sslcourse.errors import CourseError
+from sslcourse.grading.box import START_SECONDS, bubblewrap
+
+LOST = "its grading process was ended, by the answer or by the machine"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a grading process must know. references: exercise -> the author's answer; seconds: what a cell may take."""
+
+    lesson: str
+    references: dict[str, str]
+    seconds: float
+
+
+class SlotProcess:
+    """A `slot` in a process of its own. It dies with the thread that made it."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.process: subprocess.Popen | None = None
+
+    def grade(self, answers: dict[str, str]) -> dict:
+        """What `Slot.grade` gives. Where the process is lost, exercises are judged one by one, each in a new one."""
+        outcome = self.ask(answers)
+        if outcome is not None:
+            return outcome
+        if len(answers) == 1:
+            outcome = self.ask(answers)  # perhaps it was not the answer's fault
+            return outcome or {"messages": dict.fromkeys(answers, LOST), "ended": [LOST]}
+        alone = [self.grade({name: source}) for name, source in answers.items()]
+        return {
+            "messages": {name: text for part in alone for name, text in part["messages"].items()},
+            "ended": [reason for part in alone for reason in part["ended"]],
+        }
+
+    def ask(self, answers: dict[str, str]) -> dict | None:
+        """One request; None where the process ended, or did not answer within what its own limits allow."""
+        if self.process is None:
+            self.start()
+        try:
+            self.process.stdin.write(json.dumps(answers).encode() + b"\n")
+            self.process.stdin.flush()
+            line = self.read_line()
+        except BrokenPipeError:
+            line = b""
+        if not line.endswith(b"\n"):
+            self.stop()
+            return None
+        outcome = json.loads(line)
+        if "error" in outcome:
+            self.stop()
+            raise CourseError(outcome["error"])
+        return outcome
+
+    def start(self) -> None:
+        settings = asdict(self.settings) | {"contained": bubblewrap() is None}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sslcourse.grading.slot"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for the batch, which then ends its processes itself
+        )
+        # Not as an argument: kernels could read that, and it holds the author's answers.
+        self.process.stdin.write(json.dumps(settings).encode() + b"\n")
+
+    def read_line(self) -> bytes:
+        exercises = len(self.settings.references)
+        deadline = time.monotonic() + START_SECONDS + exercises * (20 + self.settings.seconds * (2 * exercises + 3))
+        line = b""
+        while not line.endswith(b"\n"):
+            if not select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
+                return line
+            if not (chunk := os.read(self.process.stdout.fileno(), 65536)):
+                return line
+            line += chunk
+        return line
+
+    def stop(self) -> None:
+        """End the process, and with it its box."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.stdin.close()
+        for harder in (process.terminate, process.kill):
+            try:
+                process.wait(10)
+                break
+            except subprocess.TimeoutExpired:
+                harder()
+        process.wait()
+        process.stdout.close()
+
+
+class Pool:
+    """One SlotProcess for each thread that asks."""
+
+    def __init__(self, settings: Settings):
+        self.settings, self.local, self.slots = settings, threading.local(), []
+
+    def grade(self, answers: dict[str, str]) -> dict:
+        if not hasattr(self.local, "slot"):
+            self.local.slot = SlotProcess(self.settings)
+            self.slots.append(self.local.slot)
+        return self.local.slot.grade(answers)
+
+    def stop(self) -> None:
+        for slot in self.slots:
+            slot.stop()

@@ -1,0 +1,56 @@
+"""What in an answer an instructor may want to look at. It is reported; it costs no points."""
+
+import ast
+import re
+
+from sslcourse.course import Lesson
+
+MODULES = {
+    *("IPython", "builtins", "ctypes", "gc", "importlib", "inspect", "io", "ipykernel", "multiprocessing", "os"),
+    *("pathlib", "pickle", "resource", "shutil", "signal", "socket", "sslcourse", "subprocess", "sys", "tempfile"),
+    *("threading", "traceback", "urllib", "zmq"),
+}
+NAMES = {
+    *("check", "checks", "compile", "delattr", "eval", "exec", "get_ipython", "globals", "open", "setattr", "vars"),
+    *("__builtins__", "__import__"),
+}
+MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
+
+
+def flags(sources: dict[str, str], lesson: Lesson) -> list[str]:
+    """Sentences, at most one a kind and an answer: "nt_xent uses os"; [] for most answers."""
+    found = []
+    for exercise, source in sources.items():
+        found += [f"{exercise} {what}" for what in dict.fromkeys(suspicious(source, lesson))]
+    return found
+
+
+def suspicious(source: str, lesson: Lesson) -> list[str]:
+    """What one answer's source does that an exercise does not ask for."""
+    if MAGIC.search(source):
+        return ["uses a shell or IPython command"]
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # it cannot run either
+    found = []
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or "."]
+            found += [f"imports {module}" for module in modules if module.split(".")[0] in MODULES]
+        elif isinstance(node, ast.Name) and node.id in NAMES | MODULES:
+            found.append(f"uses {node.id}")
+        elif isinstance(node, ast.Attribute):
+            found += attribute(node, lesson)
+    return found
+
+
+def attribute(node: ast.Attribute, lesson: Lesson) -> list[str]:
+    """What is odd about one `value.attr`."""
+    if node.attr in lesson.exercises:
+        return [f"asks for the course's own {node.attr}"]
+    if node.attr.startswith("__") and node.attr.endswith("__") and node.attr != "__init__":
+        return [f"uses {node.attr}"]
+    if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+        return [f"changes {node.value.id}.{node.attr}"]
+    return []
