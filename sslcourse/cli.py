@@ -1,4 +1,4 @@
-"""The `sslcourse` command: check, data, grade, build, measure. What goes wrong is said in one sentence."""
+"""The `sslcourse` command: check, data, grade, gradescope, build, measure. What goes wrong is said in one sentence."""
 
 import argparse
 import os
@@ -30,6 +30,11 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the Dask cluster there")
     grade.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
     grade.set_defaults(run=run_grade)
+
+    gradescope = commands.add_parser("gradescope", help="write an autograder for Gradescope")
+    gradescope.add_argument("lesson", help="such as 4.2")
+    gradescope.add_argument("--out", type=Path, help="the zip file; default: gradescope_LESSON.zip")
+    gradescope.set_defaults(run=run_gradescope)
 
     build = commands.add_parser("build", help="build notebooks/ from course/")
     build.add_argument("lesson", nargs="?", help="such as 4.2; all lessons where it is left out")
@@ -71,6 +76,17 @@ def run_grade(options: argparse.Namespace) -> int:
             resume=options.resume,
         )
     )
+
+
+def run_gradescope(options: argparse.Namespace) -> int:
+    from sslcourse import course
+    from sslcourse.grading import gradescope
+
+    lesson = course.lesson(options.lesson)
+    out = options.out or Path(f"gradescope_{lesson.id}.zip")
+    gradescope.write(lesson, out)
+    print(f"wrote {out}")
+    return 0
 
 
 def run_data(_options: argparse.Namespace) -> int:

@@ -71,7 +71,7 @@ class Box:
         if not any(self.tree.iterdir()):
             redact.write_tree(self.tree)
         inside = Path("/box/run") if self.contained else self.run
-        wipe = ["/tmp", "/dev/shm", str(inside)] if self.contained else [str(self.home), str(self.run)]
+        wipe = ["/box/home", "/dev/shm", str(inside)] if self.contained else [str(self.home), str(self.run)]
         settings = json.dumps({"setup": self.setup, "wipe": wipe, "uid": self.uid})
         command = [sys.executable, "-m", "sslcourse.grading.zygote", settings]
         self._own(self.run, self.home)
@@ -90,7 +90,7 @@ class Box:
 
     def environment(self) -> dict[str, str]:
         """What a kernel may know about this machine."""
-        tree, run, home = ("/box/tree", "/box/run", "/tmp") if self.contained else (self.tree, self.run, self.home)
+        tree, run, home = ("/box/tree", "/box/run", "/box/home") if self.contained else (self.tree, self.run, self.home)
         return {
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(home), "USER": "student", "LANG": "C.UTF-8", "TMPDIR": str(home),
@@ -125,20 +125,13 @@ class Box:
         if redact.PACKAGE.is_relative_to(installed) or redact.PACKAGE.is_relative_to("/usr"):
             command += ["--tmpfs", str(redact.PACKAGE)]  # the package with the answers
         command += ["--proc", "/proc", "--dev", "/dev"]
-        for path in ("/tmp", "/dev/shm"):
+        command += ["--dir", "/box"]
+        for path in ("/box/home", "/dev/shm"):
             command += ["--perms", "1777", "--size", str(DISK), "--tmpfs", path]
-        command += [
-            "--dir",
-            "/box",
-            "--ro-bind",
-            str(self.tree),
-            "/box/tree",
-            "--bind",
-            str(self.run),
-            "/box/run",
-            "--chdir",
-            "/tmp",
-        ]
+        if not any(Path(path).is_relative_to("/tmp") for path in (sys.base_prefix, sys.prefix)):
+            command += ["--symlink", "/box/home", "/tmp"]
+        command += ["--ro-bind", str(self.tree), "/box/tree", "--bind", str(self.run), "/box/run"]
+        command += ["--chdir", "/box/home"]
         for name, value in self.environment().items():
             command += ["--setenv", name, value]
         return command
@@ -198,14 +191,13 @@ class Box:
         process, self.process, self.alive = self.process, None, False
         if process is None:
             return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = psutil.Process(process.pid).children(recursive=True)
+        family = self._family(process)
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
             process.stdin.close()  # which has a zygote kill its kernels, and end
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2)
-            for member in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.kill()
+            process.wait(2)
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
         process.kill()
         process.wait()
         for folder in (self.run, self.home):
@@ -221,11 +213,18 @@ class Box:
     def _processes(self) -> list[tuple[int, int]]:
         """(pid, resident bytes) of everything in the box."""
         found = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for process in psutil.Process(self.process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    found.append((process.pid, process.memory_info().rss))
+        for process in self._family(self.process):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append((process.pid, process.memory_info().rss))
         return found
+
+    @staticmethod
+    def _family(process: subprocess.Popen) -> list[psutil.Process]:
+        """What a process has started, and what that has."""
+        try:
+            return psutil.Process(process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
 
     def _write(self, message: dict) -> None:
         with contextlib.suppress(BrokenPipeError):

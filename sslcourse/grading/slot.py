@@ -187,6 +187,7 @@ def main() -> None:
                     outcome = {"error": str(error)}
                 print(json.dumps(outcome), file=answers, flush=True)
         finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             slot.box.stop()
             sweep()
 

@@ -1,0 +1,82 @@
+"""An autograder for Gradescope: a zip with setup.sh, run_autograder, the package and one lesson.
+
+Layout after Gradescope's autograder documentation ("Autograder Specifications"): the zip is unpacked into
+/autograder/source, setup.sh runs once, and for each submission run_autograder, which then lies in /autograder, reads
+/autograder/submission and writes /autograder/results/results.json. No path is fixed here, so that it runs anywhere.
+"""
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+from sslcourse import paths
+from sslcourse.course import Lesson
+from sslcourse.errors import CourseError
+
+SETUP = """#!/usr/bin/env bash
+# Runs once, when Gradescope builds the autograder's image.
+set -euo pipefail
+cd "$(dirname "$0")"
+if ! command -v python3.11 python3.12 python3.13 >/dev/null || ! command -v bwrap >/dev/null; then
+  apt-get update -q
+  apt-get install -qy --no-install-recommends bubblewrap python3.11 python3.11-venv ||
+    apt-get install -qy --no-install-recommends bubblewrap python3 python3-venv
+fi
+bash .ci/setup .venv/.ready
+"""
+
+RUN = """#!/usr/bin/env bash
+# Runs for each submission.
+set -uo pipefail
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p results "$work/handed_in/student"
+cp -R submission/. "$work/handed_in/student/"
+said=$(source/.venv/bin/sslcourse grade "$work/handed_in" --lesson {lesson} --out "$work/grades" --jobs 1 2>&1)
+if ! cp "$work/grades/gradescope/student/results.json" results/results.json; then
+  SAID="$said" source/.venv/bin/python - > results/results.json <<'END'
+import json, os
+print(json.dumps({{"score": 0, "output": "This could not be graded: " + os.environ["SAID"][-2000:]}}))
+END
+fi
+"""
+
+
+def write(lesson: Lesson, path: Path) -> None:
+    """Write the autograder's zip, under another name first. CourseError where the lesson is not built."""
+    if not lesson.notebook.exists():
+        raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            add(archive, "setup.sh", SETUP)
+            add(archive, "run_autograder", RUN.format(lesson=lesson.id))
+            for source in contents(lesson):
+                archive.write(source, source.relative_to(paths.ROOT))
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def contents(lesson: Lesson) -> list[Path]:
+    """What grading a lesson needs of the checkout, the lesson's source with its answers among it."""
+    package = [path for path in sorted((paths.ROOT / "sslcourse").rglob("*")) if path.suffix in (".py", ".html")]
+    single = ["pyproject.toml", "constraints.txt", "README.md", "LICENSE", ".ci/setup", "course/course.toml"]
+    return [
+        *package,
+        *(paths.ROOT / name for name in single),
+        paths.COURSE / "references.bib",
+        *(path for path in (lesson.source, lesson.results, lesson.notebook) if path.exists()),
+    ]
+
+
+def add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    """Add an executable script."""
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = 0o100755 << 16
+    archive.writestr(entry, text)
