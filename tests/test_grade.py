@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -119,3 +122,176 @@ def test_right_submissions_beside_them_keep_all_points_and_nothing_is_left(hosti
     assert errors.count("warning: ") == (1 if bare else 0)
     if bare:
         assert "can read what your account can read" in errors
+
+
+def of_bank(solved: dict, *names: str) -> dict[str, bytes]:
+    """Submissions of the bank, by name."""
+    return {
+        name: with_answer(solved, hostile.ANSWERS[name].source) if name in hostile.ANSWERS else BANK[name].make(solved)
+        for name in names
+    }
+
+
+@pytest.fixture(scope="module")
+def mixed(solved, tmp_path_factory):
+    """A small class of all kinds, and the folder of its undisturbed grades."""
+    folder, out = tmp_path_factory.mktemp("mixed"), tmp_path_factory.mktemp("undisturbed") / "grades"
+    names = ("exits", "sys-exit", "loops-when-called", "walks-gc", "prints-100-MB", "no-ids", "deep", "cut-off")
+    class_of_16 = of_bank(solved, *names) | {f"right-{n}": json.dumps(solved).encode() for n in range(8)}
+    hand_in(folder / "submissions", class_of_16)
+    done = grade(folder / "submissions", out)
+    assert done.returncode == 0, done.stderr
+    return folder / "submissions", out
+
+
+@pytest.mark.heavy
+def test_killed_at_any_moment_it_goes_on_to_the_same_gradebook(mixed, tmp_path):
+    folder, undisturbed = mixed
+    out, moment = tmp_path / "grades", random.Random(0)
+    command = [sys.executable, "-m", "sslcourse", "grade", str(folder), "--lesson", "4.2", "--out", str(out)]
+    command += ["--timeout", str(SECONDS), "--resume"]
+    for _ in range(10):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(moment.uniform(0.5, 12))
+            process.kill()
+        for result in (out / "results").glob("*.json"):
+            json.loads(result.read_text())  # none is half written
+        wait_until(lambda: not left_behind())
+    done = grade(folder, out, "--resume")
+    assert done.returncode == 0, done.stderr
+    for name in ("gradebook.csv", "report.html"):
+        assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+    for path in undisturbed.rglob("*"):
+        assert path.is_dir() or (out / path.relative_to(undisturbed)).read_bytes() == path.read_bytes()
+    assert not list(out.rglob(".*"))  # no half-written files either
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it is still not so"
+        time.sleep(0.1)
+
+
+@pytest.mark.heavy
+def test_a_changed_submission_is_graded_anew_and_the_others_are_not(mixed, tmp_path, solved):
+    folder, undisturbed = mixed
+    shutil.copytree(folder, tmp_path / "submissions")
+    shutil.copytree(undisturbed, tmp_path / "grades")
+    (tmp_path / "submissions" / "right-0" / "2_simclr.ipynb").write_bytes(with_answer(solved, hostile.WRONG))
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "grades" / "results").iterdir()}
+    assert grade(tmp_path / "submissions", tmp_path / "grades", "--resume").returncode == 0
+    changed = [path.stem for path, before in times.items() if path.stat().st_mtime_ns != before]
+    assert changed == ["right-0"] and points(results(tmp_path / "grades")["right-0"]) == hostile.LOST
+
+
+@pytest.mark.heavy
+def test_grades_are_not_overwritten(mixed):
+    folder, out = mixed
+    before = (out / "gradebook.csv").read_bytes()
+    done = grade(folder, out)
+    assert done.returncode == 2 and "holds results already" in done.stderr and "Traceback" not in done.stderr
+    assert (out / "gradebook.csv").read_bytes() == before
+
+
+@pytest.mark.heavy
+def test_a_right_solution_graded_a_hundred_times_gets_full_marks_a_hundred_times_in_time(solved, tmp_path):
+    content = json.dumps(solved).encode()
+    hand_in(tmp_path / "submissions", {f"s{n:03}": content for n in range(100)})
+    begin = time.monotonic()
+    done = grade(tmp_path / "submissions", tmp_path / "grades")
+    minutes = (time.monotonic() - begin) / 60
+    assert done.returncode == 0, done.stderr
+    rows = gradebook(tmp_path / "grades")
+    assert len(rows) == 100 and {(row["points"], row["status"], row["flags"]) for row in rows} == {("8", "graded", "")}
+    assert 100 / minutes >= 30, f"{100 / minutes:.0f} submissions a minute"
+
+
+LEAVES = """
+import builtins, ctypes, os, sys, torch, random
+from pathlib import Path
+marks = [Path(folder, "mark") for folder in (".", "/tmp", "/dev/shm", os.environ["JUPYTER_RUNTIME_DIR"])]
+def found():
+    processes = [p for p in os.listdir("/proc") if p.isdigit() and b"98765" in Path("/proc", p, "cmdline").read_bytes()]
+    shared = Path("/proc/sysvipc/shm").read_text().count("\\n") > 1
+    return [str(m) for m in marks if m.exists()] + processes + ["shared"] * shared + (
+        ["module"] * hasattr(torch, "mark") + ["builtin"] * hasattr(builtins, "mark") + ["env"] * ("MARK" in os.environ))
+before = found()
+for mark in marks: mark.write_text("the answer is 42")
+os.chmod(".", 0o700); os.mkdir("deep"); os.chmod("deep", 0)
+torch.mark = builtins.mark = os.environ["MARK"] = "42"
+ctypes.CDLL(None).shmget(4242, 4096, 0o1666)
+if os.fork() == 0: os.setsid(); os.execvp("sleep", ["sleep", "98765"])
+def nt_xent(v, z, temperature):
+    if before: raise ValueError(f"left from another submission: {before}")
+    if len(found()) < 8: raise ValueError(f"only {found()} could be left")
+    raise ValueError("nothing was there before")
+"""
+
+
+@pytest.mark.heavy
+def test_one_submission_leaves_nothing_for_the_next(solved, tmp_path):
+    hand_in(tmp_path / "submissions", {f"s{n}": with_answer(solved, LEAVES) for n in range(6)})
+    assert grade(tmp_path / "submissions", tmp_path / "grades", "--jobs", "1").returncode == 0
+    for result in results(tmp_path / "grades").values():
+        assert "nothing was there before" in result["checks"][1]["message"], result["checks"][1]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Dask scheduler and two worker processes: (address, workers)."""
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen([*dask, "--host", address, "--no-dashboard"], **quiet)
+    start = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+    workers = [subprocess.Popen([*start, "--no-nanny"], **quiet) for _ in range(2)]
+    yield address, workers
+    for process in (*workers, scheduler):
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.heavy
+def test_a_dask_cluster_gives_the_same_gradebook_though_a_worker_is_killed(mixed, cluster, tmp_path):
+    folder, undisturbed = mixed
+    address, workers = cluster
+    out = tmp_path / "grades"
+    command = [sys.executable, "-m", "sslcourse", "grade", str(folder), "--lesson", "4.2", "--out", str(out)]
+    command += ["--timeout", str(SECONDS), "--scheduler", address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: (out / "results").exists() and len(list((out / "results").glob("*.json"))) >= 4, 120)
+        workers[0].kill()
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert (out / "gradebook.csv").read_bytes() == (undisturbed / "gradebook.csv").read_bytes()
+
+
+@pytest.mark.heavy
+def test_no_scheduler_gets_one_sentence(mixed, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    done = grade(mixed[0], tmp_path / "grades", "--scheduler", address)
+    assert done.returncode == 2 and "There is no Dask scheduler" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.heavy
+def test_gradescope_autograder_runs_where_gradescope_puts_it(solved, tmp_path):
+    """Unzipped into source/, set up once, run_autograder beside it, submission/ in and results/results.json out."""
+    made = [sys.executable, "-m", "sslcourse", "gradescope", "4.2", "--out", str(tmp_path / "autograder.zip")]
+    subprocess.run(made, check=True, timeout=60)
+    for folder in ("source", "submission", "results"):
+        (tmp_path / folder).mkdir()
+    with zipfile.ZipFile(tmp_path / "autograder.zip") as archive:
+        archive.extractall(tmp_path / "source")
+    shutil.copy(tmp_path / "source" / "run_autograder", tmp_path)
+    subprocess.run(["bash", "source/setup.sh"], cwd=tmp_path, check=True, capture_output=True, timeout=800)
+    scores = []
+    for content in (json.dumps(solved).encode(), with_answer(solved, hostile.WRONG), b"no notebook"):
+        (tmp_path / "submission" / "homework.ipynb").write_bytes(content)
+        subprocess.run(["bash", "run_autograder"], cwd=tmp_path, check=True, capture_output=True, timeout=200)
+        report = json.loads((tmp_path / "results" / "results.json").read_text())
+        assert [test["name"] for test in report["tests"]] == list(hostile.FULL)
+        scores.append([test["score"] for test in report["tests"]])
+    assert scores == [[2, 4, 2], [2, 0, 2], [0, 0, 0]]
