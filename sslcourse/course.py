@@ -32,6 +32,11 @@ class Lesson:
     exercises: dict[str, Exercise]
 
     @property
+    def topic(self) -> str:
+        """The file's name without its number: "simclr". Its checks and its bank of answers are called so, too."""
+        return self.file.partition("_")[2]
+
+    @property
     def source(self) -> Path:
         return paths.COURSE / self.module / f"{self.file}.py"
 

@@ -215,7 +215,8 @@ def found():
     processes = [p for p in os.listdir("/proc") if p.isdigit() and b"98765" in Path("/proc", p, "cmdline").read_bytes()]
     shared = Path("/proc/sysvipc/shm").read_text().count("\\n") > 1
     return [str(m) for m in marks if m.exists()] + processes + ["shared"] * shared + (
-        ["module"] * hasattr(torch, "mark") + ["builtin"] * hasattr(builtins, "mark") + ["env"] * ("MARK" in os.environ))
+        ["module"] * hasattr(torch, "mark") + ["builtin"] * hasattr(builtins, "mark")
+        + ["env"] * ("MARK" in os.environ))
 before = found()
 for mark in marks: mark.write_text("the answer is 42")
 os.chmod(".", 0o700); os.mkdir("deep"); os.chmod("deep", 0)

@@ -1,12 +1,11 @@
 """The package as a grading kernel sees it: no reference answers, no verdicts, no lesson sources, no notebooks."""
 
 import ast
-import importlib
 import inspect
 import shutil
 from pathlib import Path
 
-from sslcourse import checks, paths
+from sslcourse import checks, course, paths
 
 PACKAGE = Path(__file__).resolve().parent.parent
 LEFT_OUT = ("authoring", "checks", "grading", "cli.py", "__main__.py", "__pycache__")
@@ -33,8 +32,8 @@ def write_tree(folder: Path) -> None:
 def references() -> dict[Path, set[str]]:
     """File within the package -> the functions in it that are right answers."""
     found: dict[Path, set[str]] = {}
-    for file in sorted(set(checks.FILES.values())):
-        for check in importlib.import_module(f"sslcourse.checks.{file}").CHECKS.values():
+    for lesson in course.lessons():
+        for check in checks.of(lesson).values():
             path = Path(inspect.getsourcefile(inspect.unwrap(check.reference))).resolve().relative_to(PACKAGE)
             found.setdefault(path, set()).add(check.reference.__name__)
     return found

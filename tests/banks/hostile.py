@@ -191,7 +191,7 @@ def nt_xent(v, z, temperature):
     "asks-the-checks": Answer(
         """
 def nt_xent(v, z, temperature):
-    from sslcourse.checks.contrastive import CHECKS
+    from sslcourse.checks.simclr import CHECKS
     return CHECKS["nt_xent"].reference(v, z, temperature)
 """,
         LOST,

@@ -1,4 +1,4 @@
-"""Module 4's checks."""
+"""Lesson 4.2's checks."""
 
 import torch
 from torch import Tensor
