@@ -27,8 +27,9 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--out", type=Path, required=True, help="folder for gradebook, feedback and reports")
     grade.add_argument("--jobs", type=int, default=cores(), help="submissions at a time; default: all cores")
     grade.add_argument("--timeout", type=float, default=30, help="seconds that a cell may take; default: 30")
+    grade.add_argument("--hidden", type=Path, metavar="FILE", help="Python file with checks of your own")
     grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the Dask cluster there")
-    grade.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
+    grade.add_argument("--resume", action="store_true", help="keep what is in --out and still valid; judge the rest")
     grade.set_defaults(run=run_grade)
 
     gradescope = commands.add_parser("gradescope", help="write an autograder for Gradescope")
@@ -72,6 +73,7 @@ def run_grade(options: argparse.Namespace) -> int:
             out=options.out,
             jobs=options.jobs,
             seconds=options.timeout,
+            hidden=options.hidden,
             scheduler=options.scheduler,
             resume=options.resume,
         )

@@ -207,6 +207,49 @@ def test_a_right_solution_graded_a_hundred_times_gets_full_marks_a_hundred_times
     assert 100 / minutes >= 30, f"{100 / minutes:.0f} submissions a minute"
 
 
+HIDDEN = """
+from dataclasses import replace
+import torch
+from sslcourse.checks.simclr import CHECKS as LESSONS
+
+def many_rows(rng):
+    return [{"v": torch.randn(256, 8, generator=rng), "z": torch.arange(256).roll(128), "temperature": 0.2}]
+
+CHECKS = {"nt_xent": replace(LESSONS["nt_xent"], cases=many_rows)}
+"""
+FITS_SMALL_INPUTS = hostile.RIGHT.replace("v, v)", "v[:100], v[:100])")  # what the lesson's own cases do not show
+
+
+@pytest.mark.heavy
+def test_a_hidden_check_must_be_passed_too_and_what_judges_otherwise_judges_anew(solved, tmp_path):
+    submissions = {"right": json.dumps(solved).encode(), "fits": with_answer(solved, FITS_SMALL_INPUTS)}
+    folder, out, hidden = hand_in(tmp_path / "submissions", submissions), tmp_path / "grades", tmp_path / "hidden.py"
+    hidden.write_text(HIDDEN)
+    assert grade(folder, out).returncode == 0
+    assert {name: points(found) for name, found in results(out).items()} == {"right": hostile.FULL, "fits": hostile.FULL}
+    assert grade(folder, out, "--resume", "--hidden", str(hidden)).returncode == 0
+    assert {name: points(found) for name, found in results(out).items()} == {"right": hostile.FULL, "fits": hostile.LOST}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("CHECKS = {'nothing': 3}", "maps exercises of lesson 4.2"),
+        ("", "no attribute 'CHECKS'"),
+        (None, "cannot be read"),
+    ],
+)
+def test_hidden_checks_that_cannot_be_used_get_one_sentence(mixed, tmp_path, source, sentence):
+    hidden = tmp_path / "hidden.py"
+    if source is not None:
+        hidden.write_text(source)
+    done = grade(mixed[0], tmp_path / "grades", "--hidden", str(hidden))
+    assert done.returncode == 2 and sentence in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "grades").exists()
+
+
 LEAVES = """
 import builtins, ctypes, os, sys, torch, random
 from pathlib import Path
@@ -219,7 +262,7 @@ def found():
         + ["env"] * ("MARK" in os.environ))
 before = found()
 for mark in marks: mark.write_text("the answer is 42")
-os.chmod(".", 0o700); os.mkdir("deep"); os.chmod("deep", 0)
+os.mkdir("deep"); os.chmod("deep", 0)
 torch.mark = builtins.mark = os.environ["MARK"] = "42"
 ctypes.CDLL(None).shmget(4242, 4096, 0o1666)
 if os.fork() == 0: os.setsid(); os.execvp("sleep", ["sleep", "98765"])

@@ -33,6 +33,8 @@ def raised(error: BaseException) -> str:
     hint = ""
     if "leaf Variable that requires grad" in str(error):
         hint = "; parameters may only be changed in place inside torch.no_grad()"
+    if isinstance(error, NameError):
+        hint = "; what an answer needs, such as an import or a helper, must stand in an answer cell"
     return f"it raised {what}" + (f", in the line `{line}`" if line else "") + hint
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from sslcourse import authoring, course
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
-from sslcourse.grading import collect, report, submission
+from sslcourse.grading import collect, hidden, report, submission
 from sslcourse.grading.box import UNCONTAINED, bubblewrap
 from sslcourse.grading.collect import Submission
 from sslcourse.grading.pool import Pool, Settings
@@ -22,13 +22,17 @@ from sslcourse.ledger import write_atomic
 
 @dataclass(frozen=True)
 class Options:
-    """What `sslcourse grade` was asked for. seconds: what a cell may take. scheduler: address of a Dask cluster."""
+    """What `sslcourse grade` was asked for.
+
+    seconds: what a cell may take; hidden: file with an instructor's checks; scheduler: address of a Dask cluster.
+    """
 
     submissions: Path
     lesson: str
     out: Path
     jobs: int
     seconds: float
+    hidden: Path | None
     scheduler: str | None
     resume: bool
 
@@ -38,14 +42,16 @@ def main(options: Options) -> int:
     lesson = course.lesson(options.lesson)
     handed_in, ignored = collect.submissions(options.submissions, lesson)
     names = report.file_names([each.student for each in handed_in])
-    results = finished(options, lesson, handed_in, names)
+    settings = settings_of(lesson, options)
+    version = settings.version
+    results = finished(options, lesson, version, handed_in, names)
     todo = [each for each in handed_in if each.student not in results]
     warning = "" if options.scheduler else warn()
-    grade = on_cluster if options.scheduler else on_this_machine
+    judged = on_cluster(todo, lesson, settings, options) if options.scheduler else here(todo, lesson, settings, options)
     with tqdm(total=len(handed_in), initial=len(results), unit="submission", file=sys.stderr) as bar:
-        for result in grade(todo, lesson, options):
+        for result in judged:
             results[result["student"]] = result
-            write_result(options.out, names, result)
+            write_result(options.out, names, result | {"judged_by": version})
             if result["status"] != "graded":
                 bar.write(f"{result['student']}: {result['status']}: {result['sentence']}", file=sys.stderr)
             bar.update()
@@ -54,8 +60,10 @@ def main(options: Options) -> int:
     return 0 if len(results) == len(handed_in) else 1
 
 
-def finished(options: Options, lesson: Lesson, handed_in: list[Submission], names: dict[str, str]) -> dict[str, dict]:
-    """Results of an earlier, interrupted run, of submissions that have not changed since."""
+def finished(
+    options: Options, lesson: Lesson, version: str, handed_in: list[Submission], names: dict[str, str]
+) -> dict[str, dict]:
+    """Results of an earlier run, as far as neither the submission nor what judges it has changed since."""
     folder = options.out / "results"
     if not options.resume:
         if folder.exists() and any(folder.iterdir()):
@@ -69,7 +77,8 @@ def finished(options: Options, lesson: Lesson, handed_in: list[Submission], name
             result = json.loads((folder / f"{names[each.student]}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if (result.get("digest"), result.get("lesson"), result.get("file")) == (each.digest, lesson.id, each.name):
+        same = {"digest": each.digest, "lesson": lesson.id, "file": each.name, "judged_by": version}
+        if same.items() <= result.items():
             found[each.student] = result
     return found
 
@@ -92,12 +101,13 @@ def settings_of(lesson: Lesson, options: Options) -> Settings:
         raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
     cells = authoring.solved(lesson).cells
     references = {cell.id: cell.source for cell in cells if cell.id in lesson.exercises}
-    return Settings(lesson.id, references, options.seconds)
+    hidden_checks = hidden.read(options.hidden, lesson) if options.hidden else ""
+    return Settings(lesson.id, references, options.seconds, hidden_checks)
 
 
-def on_this_machine(todo: list[Submission], lesson: Lesson, options: Options) -> Iterator[dict]:
-    """Results as they come, from as many grading processes as there are jobs."""
-    pool = Pool(settings_of(lesson, options))
+def here(todo: list[Submission], lesson: Lesson, settings: Settings, options: Options) -> Iterator[dict]:
+    """Results as they come, from as many grading processes on this machine as there are jobs."""
+    pool = Pool(settings)
     threads = ThreadPoolExecutor(max(1, min(options.jobs, len(todo))))
     try:
         futures = [threads.submit(submission.grade, each, lesson, pool.grade) for each in todo]
@@ -109,7 +119,7 @@ def on_this_machine(todo: list[Submission], lesson: Lesson, options: Options) ->
         threads.shutdown()
 
 
-def on_cluster(todo: list[Submission], lesson: Lesson, options: Options) -> Iterator[dict]:
+def on_cluster(todo: list[Submission], lesson: Lesson, settings: Settings, options: Options) -> Iterator[dict]:
     """Results as they come from a Dask cluster, whose workers have this package and a checkout of the course."""
     try:
         import distributed
@@ -120,24 +130,32 @@ def on_cluster(todo: list[Submission], lesson: Lesson, options: Options) -> Iter
     except (OSError, ValueError) as error:
         raise CourseError(f"There is no Dask scheduler at {options.scheduler}: {error}.") from None
     with client:
-        settings = settings_of(lesson, options)
-        futures = client.map(on_worker, todo, lesson=lesson, settings=settings, pure=False, retries=5)
-        for _, result in distributed.as_completed(futures, with_results=True):
-            yield result
+        one = {"lesson": lesson, "settings": settings, "version": settings.version}
+        futures = dict(zip(client.map(on_worker, todo, **one, pure=False), todo, strict=True))
+        for future in distributed.as_completed(futures):
+            if future.status == "finished":
+                yield future.result()
+            elif isinstance(error := future.exception(), distributed.KilledWorker):
+                yield submission.lost(futures[future], lesson)
+            elif isinstance(error, CourseError):
+                raise error
+            else:
+                raise CourseError(f"The Dask cluster was lost: {error!r}. Go on with --resume.")
 
 
 POOLS: dict[str, Pool] = {}
 
 
-def on_worker(each: Submission, lesson: Lesson, settings: Settings) -> dict:
+def on_worker(each: Submission, lesson: Lesson, settings: Settings, version: str) -> dict:
     """On a Dask worker: grade with a pool that stays warm from one submission to the next."""
-    key = json.dumps([settings.lesson, settings.references, settings.seconds])
-    if key not in POOLS:
+    if version not in POOLS:
+        if settings.version != version:
+            raise CourseError("A Dask worker has another version of the course: give all machines the same checkout.")
         for pool in POOLS.values():
             pool.stop()
         POOLS.clear()
-        POOLS[key] = Pool(settings)
-    return submission.grade(each, lesson, POOLS[key].grade)
+        POOLS[version] = Pool(settings)
+    return submission.grade(each, lesson, POOLS[version].grade)
 
 
 def write_result(out: Path, names: dict[str, str], result: dict) -> None:

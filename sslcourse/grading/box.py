@@ -22,9 +22,9 @@ MEGABYTE = 2**20
 MEMORY, DISK, PROCESSES = 4096 * MEGABYTE, 256 * MEGABYTE, 128  # what one submission may use
 START_SECONDS = 120  # importing torch from a cold disk
 UNCONTAINED = (
-    "Answers can read what your account can read, write where it may write, use the network, and kill your processes. "
-    "Time, memory and output are limited, and points are safe. For strangers' code, install bubblewrap, or grade in a "
-    "container or virtual machine"
+    "Answers can read what your account can read, the right answers among it, write where it may write, use the "
+    "network, and kill your processes. Time, memory and output are limited, and no verdict can be forged. For "
+    "strangers' code, install bubblewrap, or grade in a container or virtual machine"
 )
 
 

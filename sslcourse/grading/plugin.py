@@ -17,7 +17,9 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from sslcourse import checks
-from sslcourse.grading import probe, wire
+from sslcourse.checks import Check
+from sslcourse.checks.apply import UNSOLVED
+from sslcourse.grading import hidden, probe, wire
 
 MESSAGES = 2000  # what a cell may publish; prints are not among it, the kernel has no stdout
 LONGEST_MESSAGE = 300
@@ -104,10 +106,24 @@ class Plugin:
     """Replaces nbval's collector by one that grades. tell: called with each finding, as a dict of plain data.
 
     references: exercise -> the author's answer, which later answers are given where the student's own is wrong.
+    hidden_checks: source of the instructor's file of them, or "".
     """
 
-    def __init__(self, kernel: Callable[[], BoxedKernel], lesson: str, references: dict[str, str], tell: Callable):
+    def __init__(
+        self,
+        kernel: Callable[[], BoxedKernel],
+        lesson: str,
+        references: dict[str, str],
+        hidden_checks: str,
+        tell: Callable,
+    ):
         self.kernel, self.checks, self.references, self.tell = kernel, checks.lesson(lesson), references, tell
+        self.hidden = hidden.load(hidden_checks, self.checks.lesson) if hidden_checks else {}
+        self.raised: dict[str, str] = {}  # exercise -> what its answer raised when it was defined
+
+    def checks_of(self, name: str) -> list[Check]:
+        """The lesson's check of an exercise, and the instructor's hidden one if there is one."""
+        return [self.checks.checks[name], *([self.hidden[name]] if name in self.hidden else [])]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collect_file(self, parent):
@@ -140,12 +156,14 @@ class AnswerCell(IPyNbCell):
     """A student's answer. It may raise: its check says what is wrong."""
 
     def runtest(self) -> None:
-        self.parent.grader.tell({"began": self.cell.id.removesuffix("-check")})
         try:
             super().runtest()
         except Ended as ended:
             self.parent.grader.tell({"ended": str(ended)})
             self.session.shouldstop = str(ended)
+            raise
+        except Exception as error:
+            self.parent.grader.raised[self.cell.id] = reason(error)
             raise
 
 
@@ -164,9 +182,9 @@ class CheckCell(AnswerCell):
 
     def runtest(self) -> None:
         grader, name = self.parent.grader, self.cell.id.removesuffix("-check")
-        self.check = grader.checks.checks[name]
-        self.inputs = checks.fresh_cases(self.check)
-        self.cell.source = probe.source(name, self.check.run.__name__, wire.encode(self.inputs))
+        self.cases = [(check, inputs) for check in grader.checks_of(name) for inputs in checks.fresh_cases(check)]
+        run = grader.checks.checks[name].run.__name__
+        self.cell.source = probe.source(name, run, wire.encode([inputs for _, inputs in self.cases]))
         try:
             super().runtest()
         except Ended:
@@ -179,8 +197,11 @@ class CheckCell(AnswerCell):
         grader.tell({"judged": name, "message": "", "ran": True})
 
     def compare_outputs(self, test: list, ref: list, skip_compare: tuple | None = None) -> bool:
+        grader, name = self.parent.grader, self.cell.id.removesuffix("-check")
         self.message = self.judge(test)
-        text = self.parent.grader.checks.line(self.check.name, self.message)
+        if self.message == UNSOLVED and name in grader.raised:
+            self.message = f"{UNSOLVED}: its cell raised {grader.raised[name]}"[:LONGEST_MESSAGE]
+        text = grader.checks.line(name, self.message)
         return super().compare_outputs([NotebookNode(output_type="stream", name="stdout", text=text + "\n")], ref)
 
     def judge(self, outputs: list) -> str | None:
@@ -189,8 +210,8 @@ class CheckCell(AnswerCell):
         try:
             (text,) = texts
             attempts = wire.decode(text)
-            for inputs, attempted in zip(self.inputs, attempts, strict=True):
-                if message := checks.verdict(self.check, inputs, attempted):
+            for (check, inputs), attempted in zip(self.cases, attempts, strict=True):
+                if message := checks.verdict(check, inputs, attempted):
                     self.ran = True
                     return str(message)[:LONGEST_MESSAGE]
         except Exception as error:  # outputs are a student's: anything may be in them

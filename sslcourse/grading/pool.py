@@ -1,5 +1,6 @@
 """Grading processes that are kept warm, one for each thread that grades, and replaced when one is lost."""
 
+import hashlib
 import json
 import os
 import select
@@ -9,6 +10,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 
+from sslcourse import course, paths
 from sslcourse.errors import CourseError
 from sslcourse.grading.box import START_SECONDS, bubblewrap
 
@@ -17,11 +19,23 @@ LOST = "its grading process was ended, by the answer or by the machine"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a grading process must know. references: exercise -> the author's answer; seconds: what a cell may take."""
+    """What a grading process must know, and what its verdicts depend on.
+
+    references: exercise -> the author's answer; seconds: what a cell may take; hidden: source of checks, or "".
+    """
 
     lesson: str
     references: dict[str, str]
     seconds: float
+    hidden: str
+
+    @property
+    def version(self) -> str:
+        """Tells two ways of judging apart: another lesson, other checks, another time-out."""
+        digest = hashlib.sha256(json.dumps(asdict(self)).encode())
+        for path in (course.lesson(self.lesson).notebook, *sorted((paths.ROOT / "sslcourse").rglob("*.py"))):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 class SlotProcess:

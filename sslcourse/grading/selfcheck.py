@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import nbformat
 
 from sslcourse import course
+from sslcourse.checks.apply import UNSOLVED
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
 from sslcourse.grading import merge
@@ -84,6 +85,9 @@ def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     checks = {number: cell for number, cell in enumerate(code) if merge.is_check(cell)}
     failures = {cell.id: failure(by_number.get(number)) for number, cell in checks.items()}
+    for number, cell in enumerate(code):  # an answer that fails to be defined leaves its placeholder unsolved
+        if failures.get(f"{cell.id}-check") == UNSOLVED and len(by_number[number]):
+            failures[f"{cell.id}-check"] += f": its cell raised {last_line(by_number[number])}"
     return {id: message for id, message in failures.items() if message}
 
 
@@ -93,14 +97,24 @@ def failure(case: ElementTree.Element | None) -> str:
         return "it was not run: the kernel died before it. Does an answer end the process?"
     if not len(case):
         return ""
-    text = "".join(f"{part.get('message', '')}\n{part.text or ''}" for part in case)
-    text = re.sub(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m", "", text)
+    text = said_by(case)
     if said := re.search(r"✗ \w+: (.*?)\.? The lesson goes on", text):
         return said.group(1)
     if "timed out" in text or "imeout" in text:
         return f"an answer did not end within {CELL_SECONDS} seconds, or its kernel died. Is there an endless loop?"
-    lines = [line for line in text.splitlines() if line.strip()]
-    return f"its check could not run: {lines[-1].strip() if lines else 'no reason is given'}"
+    return f"its check could not run: {last_line(case)}"
+
+
+def said_by(case: ElementTree.Element) -> str:
+    """All that nbval reports of a cell, without colours."""
+    text = "".join(f"{part.get('message', '')}\n{part.text or ''}" for part in case)
+    return re.sub(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m", "", text)
+
+
+def last_line(case: ElementTree.Element) -> str:
+    """Where a cell raised, the exception's own line."""
+    lines = said_by(case).strip().splitlines()
+    return lines[-1].strip() if lines else "no reason is given"
 
 
 def table(lesson: Lesson, report: dict) -> str:

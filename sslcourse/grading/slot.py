@@ -38,10 +38,12 @@ class Finding:
 
 
 class Slot:
-    """Grades answers of one lesson. references: exercise -> the author's answer. seconds: what a cell may take."""
+    """Grades answers of one lesson. The first arguments are those of `pool.Settings`."""
 
-    def __init__(self, lesson: str, references: dict[str, str], seconds: float, contained: bool, folder: Path):
-        self.lesson, self.references, self.seconds = course.lesson(lesson), references, seconds
+    def __init__(
+        self, lesson: str, references: dict[str, str], seconds: float, hidden: str, contained: bool, folder: Path
+    ):
+        self.lesson, self.references, self.seconds, self.hidden = course.lesson(lesson), references, seconds, hidden
         self.pristine = nbformat.read(self.lesson.notebook, as_version=4)
         setup = "\n".join(cell.source for cell in self.pristine.cells if merge.is_setup(cell))
         self.folder, self.box = folder, Box(folder, setup, contained)
@@ -150,6 +152,7 @@ def judge(path: Path, kernel: Kernel, slot: Slot, tell: int, dead: int) -> None:
         kernel=lambda: plugin.BoxedKernel(kernel.connection, dead, slot.seconds),
         lesson=slot.lesson.id,
         references=slot.references,
+        hidden_checks=slot.hidden,
         tell=lambda found: os.write(tell, json.dumps(found).encode() + b"\n"),
     )
     options = ["--nbval-lax", "--noconftest", "-c", os.devnull, "--rootdir", str(path.parent)]

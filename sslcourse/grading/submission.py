@@ -31,6 +31,12 @@ def grade(submission: Submission, lesson: Lesson, ask: Callable[[dict[str, str]]
     return result(submission, lesson, answers, outcome["messages"], status, SENTENCES[status])
 
 
+def lost(submission: Submission, lesson: Lesson) -> dict:
+    """The result of a student whose grading ended one machine after another, so that nothing could be run."""
+    sentence = "Each process that graded it was lost. Grade it alone, on one machine, to see why."
+    return result(submission, lesson, merge.Answers(), {}, "crashed", sentence)
+
+
 def status_of(ended: list[str]) -> str:
     """How a submission's runs went, from why some of them were cut short."""
     if not ended:

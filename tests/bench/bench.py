@@ -1,4 +1,4 @@
-"""Speed, measured in one run: this course beside lightly and torchvision, both sides in turns on the same machine.
+"""Speed, measured in one run: this course beside lightly, torchvision and nbgrader, in turns on the same machine.
 
 `make bench` writes course/bench.results.json, which the README shows. Every ratio is taken within one repeat, so that
 a machine that is busy for a while slows both of its sides.
@@ -16,7 +16,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2
 
-from sslcourse import augment, contrastive, data, devices, encoders, ledger, measures, paths, training
+from sslcourse import augment, contrastive, course, data, devices, encoders, ledger, measures, paths, training
+from tests.bench import grading
 
 BATCH, SIZE, WORKERS, EPOCHS = 256, 32, 2, 1
 
@@ -172,6 +173,9 @@ def main() -> None:
     for name, dtype in (("bf16", torch.bfloat16), ("float32", torch.float32)):
         row = f"the encoder, both ways, GFLOP a second, beside {name} matrix products"
         compare(row, arithmetic, matmul_peak(dtype), repeats, entries)
+    with grading.graders(course.lesson("4.2")) as (mine, theirs):
+        row = f"grading lesson 4.2, submissions a minute, beside nbgrader {metadata.version('nbgrader')}"
+        compare(row, mine, theirs, repeats, entries)
     entries["imports, seconds beside those of torch/sslcourse"] = [import_seconds() for _ in range(repeats)]
     units = {key: "x" if key.endswith("ratio") else "" for key in entries}
     digits = {key: 2 if key.endswith("ratio") or key.startswith("imports") else 0 for key in entries}

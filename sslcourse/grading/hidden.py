@@ -1,0 +1,42 @@
+"""Hidden checks: an instructor's own cases and verdicts for exercises, in a file that students do not have."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from sslcourse import checks
+from sslcourse.checks import Check
+from sslcourse.course import Lesson
+from sslcourse.errors import CourseError
+
+
+def read(path: Path, lesson: Lesson) -> str:
+    """The source of a file of hidden checks, tried once; CourseError, with one sentence, where it is of no use."""
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path} cannot be read: {error}.") from None
+    load(source, lesson)
+    return source
+
+
+def load(source: str, lesson: Lesson) -> dict[str, Check]:
+    """Exercise -> its hidden check: what CHECKS holds once the source has run. CourseError where that will not do.
+
+    A hidden check calls the student's function as the lesson's own check does: kernels know no other way.
+    """
+    module = ModuleType("hidden_checks")
+    sys.modules[module.__name__] = module  # where dataclasses look for it
+    try:
+        exec(compile(source, "hidden checks", "exec"), vars(module))
+        found = dict(module.CHECKS)
+    except Exception as error:  # an instructor's code may raise anything
+        raise CourseError(f"The hidden checks cannot be used: {type(error).__name__}: {error}.") from None
+    known = checks.of(lesson)
+    for name, check in found.items():
+        if name not in known or not isinstance(check, Check) or check.run is not known[name].run:
+            raise CourseError(
+                f"The hidden check {name!r} cannot be used: CHECKS maps exercises of lesson {lesson.id} "
+                f"({', '.join(known)}) to dataclasses.replace(the lesson's own check, cases=..., verdict=...)."
+            )
+    return found
