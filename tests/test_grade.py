@@ -61,6 +61,10 @@ def points(result: dict) -> dict[str, int]:
     return {check["id"]: check["points"] for check in result["checks"]}
 
 
+def all_points(out: Path) -> dict[str, dict[str, int]]:
+    return {student: points(result) for student, result in results(out).items()}
+
+
 def gradebook(out: Path) -> list[dict]:
     with (out / "gradebook.csv").open(newline="") as file:
         return list(csv.DictReader(file))
@@ -226,9 +230,9 @@ def test_a_hidden_check_must_be_passed_too_and_what_judges_otherwise_judges_anew
     folder, out, hidden = hand_in(tmp_path / "submissions", submissions), tmp_path / "grades", tmp_path / "hidden.py"
     hidden.write_text(HIDDEN)
     assert grade(folder, out).returncode == 0
-    assert {name: points(found) for name, found in results(out).items()} == {"right": hostile.FULL, "fits": hostile.FULL}
+    assert all_points(out) == {"right": hostile.FULL, "fits": hostile.FULL}
     assert grade(folder, out, "--resume", "--hidden", str(hidden)).returncode == 0
-    assert {name: points(found) for name, found in results(out).items()} == {"right": hostile.FULL, "fits": hostile.LOST}
+    assert all_points(out) == {"right": hostile.FULL, "fits": hostile.LOST}
 
 
 @pytest.mark.heavy

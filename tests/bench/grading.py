@@ -1,6 +1,7 @@
 """Grading, beside nbgrader: submissions a minute of one solved notebook, with its start counted on our side only."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,8 @@ def theirs(lesson: Lesson, root: Path) -> Callable[[], float]:
         nbformat.write(notebook, path)
     config = Config()
     config.CourseDirectory.root = str(root)
-    config.ClearSolutions.enforce_metadata = False  # the source is solved, and has no markers left
+    # nbgrader looks for alembic on PATH.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     api = NbGraderAPI(config=config)
     must_succeed(api.generate_assignment("homework"))
 
@@ -90,4 +92,4 @@ def theirs(lesson: Lesson, root: Path) -> Callable[[], float]:
 
 def must_succeed(outcome: dict) -> None:
     """nbgrader's API reports failures as {"success": False, "error": ..., "log": ...}."""
-    assert outcome["success"], outcome.get("error") or outcome.get("log")
+    assert outcome["success"], f"{outcome.get('log')}{outcome.get('error')}"
