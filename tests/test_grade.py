@@ -343,3 +343,4 @@ def test_gradescope_autograder_runs_where_gradescope_puts_it(solved, tmp_path):
         assert [test["name"] for test in report["tests"]] == list(hostile.FULL)
         scores.append([test["score"] for test in report["tests"]])
     assert scores == [[2, 4, 2], [2, 0, 2], [0, 0, 0]]
+    shutil.rmtree(tmp_path / "source")  # gigabytes

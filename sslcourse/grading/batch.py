@@ -126,7 +126,7 @@ def on_cluster(todo: list[Submission], lesson: Lesson, settings: Settings, optio
     except ImportError:
         raise CourseError("--scheduler needs Dask: pip install -c constraints.txt distributed.") from None
     try:
-        client = distributed.Client(options.scheduler, timeout="20s")
+        client = distributed.Client(options.scheduler, timeout="10s")
     except (OSError, ValueError) as error:
         raise CourseError(f"There is no Dask scheduler at {options.scheduler}: {error}.") from None
     with client:
