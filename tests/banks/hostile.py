@@ -445,8 +445,8 @@ def nt_xent(v, z, temperature):
         FULL,
     ),
     "prints-100-MB": Answer("print('x' * 100_000_000)\n" + RIGHT, FULL),
-    "warns-20000-times": Answer(RIGHT + "if 0: [" + "1is 1, " * 20_000 + "]", FULL),
-    "deep-source": Answer(RIGHT + "if 0: a" + ".b" * 100_000, LOST),
+    "warns-200-times": Answer(RIGHT + "if 0: [" + "1is 1, " * 200 + "]", FULL),
+    "deep-source": Answer(RIGHT + "if 0: a" + ".b" * 100_000, LOST, status=None),
     "says-it-is-another-cell": Answer("# %% nt_xent-check\n" + RIGHT, FULL),
     "answers-with-an-exception-after": Answer(RIGHT + "1 / 0", FULL),
 }  # fmt: skip
