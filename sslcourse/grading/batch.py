@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def finished(
         except (OSError, ValueError):
             continue
         same = {"digest": each.digest, "lesson": lesson.id, "file": each.name, "judged_by": version}
-        if same.items() <= result.items():
+        if isinstance(result, dict) and same.items() <= result.items():
             found[each.student] = result
     return found
 
@@ -144,17 +145,18 @@ def on_cluster(todo: list[Submission], lesson: Lesson, settings: Settings, optio
 
 
 POOLS: dict[str, Pool] = {}
+ONE_AT_A_TIME = threading.Lock()  # a worker may have several threads
 
 
 def on_worker(each: Submission, lesson: Lesson, settings: Settings, version: str) -> dict:
     """On a Dask worker: grade with a pool that stays warm from one submission to the next."""
-    if version not in POOLS:
-        if settings.version != version:
-            raise CourseError("A Dask worker has another version of the course: give all machines the same checkout.")
-        for pool in POOLS.values():
-            pool.stop()
-        POOLS.clear()
-        POOLS[version] = Pool(settings)
+    with ONE_AT_A_TIME:
+        if version not in POOLS:
+            if settings.version != version:
+                raise CourseError("A Dask worker has another version of the course: all machines need the same checkout.")
+            while POOLS:
+                POOLS.popitem()[1].stop()
+            POOLS[version] = Pool(settings)
     return submission.grade(each, lesson, POOLS[version].grade)
 
 
