@@ -153,7 +153,7 @@ def on_worker(each: Submission, lesson: Lesson, settings: Settings, version: str
     with ONE_AT_A_TIME:
         if version not in POOLS:
             if settings.version != version:
-                raise CourseError("A Dask worker has another version of the course: all machines need the same checkout.")
+                raise CourseError("A Dask worker has another version of the course: all need the same checkout.")
             while POOLS:
                 POOLS.popitem()[1].stop()
             POOLS[version] = Pool(settings)
