@@ -1,4 +1,4 @@
-"""The `sslcourse` command: check, data, grade, gradescope, build, measure. What goes wrong is said in one sentence."""
+"""The `sslcourse` command: for students, instructors and authors. What goes wrong is said in one sentence."""
 
 import argparse
 import os
@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
     gradescope.add_argument("lesson", help="such as 4.2")
     gradescope.add_argument("--out", type=Path, help="the zip file; default: gradescope_LESSON.zip")
     gradescope.set_defaults(run=run_gradescope)
+
+    slides = commands.add_parser("slides", help="write a lesson as slides, in one HTML file")
+    slides.add_argument("lesson", help="such as 4.2")
+    slides.add_argument("--out", type=Path, help="the HTML file; default: FILE.slides.html here")
+    slides.set_defaults(run=run_slides)
 
     build = commands.add_parser("build", help="build notebooks/ from course/")
     build.add_argument("lesson", nargs="?", help="such as 4.2; all lessons where it is left out")
@@ -88,6 +93,16 @@ def run_gradescope(options: argparse.Namespace) -> int:
     out = options.out or Path(f"gradescope_{lesson.id}.zip")
     gradescope.write(lesson, out)
     print(f"wrote {out}")
+    return 0
+
+
+def run_slides(options: argparse.Namespace) -> int:
+    from sslcourse import authoring, course
+
+    lesson = course.lesson(options.lesson)
+    out = options.out or Path(f"{lesson.file}.slides.html")
+    authoring.write_slides(lesson, out)
+    print(f"wrote {out}: open it in a browser; arrow keys turn the slides, F fills the screen, Esc shows them all")
     return 0
 
 

@@ -19,10 +19,10 @@ from sslcourse import course, paths
 
 SCREENSHOTS = paths.ROOT / "screenshots"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.heavy,
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no chromium on PATH (CI must have it)"),
-]
+needs_a_browser = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI"), reason="no chromium on PATH (CI must have it)"
+)
+pytestmark = [pytest.mark.heavy, needs_a_browser]
 # Every cell stays in the page, and nothing asks the network for news.
 SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},

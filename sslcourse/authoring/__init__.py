@@ -2,6 +2,7 @@
 
 from sslcourse.authoring.builder import blanked, build, execute, stale, write_readme
 from sslcourse.authoring.experiment import measure
+from sslcourse.authoring.slides import write_slides
 from sslcourse.authoring.source import solved
 
-__all__ = ["blanked", "build", "execute", "measure", "solved", "stale", "write_readme"]
+__all__ = ["blanked", "build", "execute", "measure", "solved", "stale", "write_readme", "write_slides"]
