@@ -13,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from sslcourse import course
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -181,3 +183,9 @@ def test_root_and_screenless_machines_get_the_flags_they_need(checkout):
     assert ("--allow-root" in output) == (os.getuid() == 0)
     assert ("--no-browser" in output) == (os.uname().sysname != "Darwin")
     assert "--no-browser" not in make(checkout, "lab", *screen[1:], "DISPLAY=:0").stdout
+
+
+def test_the_syllabus_links_just_the_lessons_that_exist():
+    links = re.findall(r"\]\(\.\./notebooks/(\S+?)\)", (ROOT / "course/syllabus.md").read_text(encoding="utf-8"))
+    built = [str(lesson.notebook.relative_to(ROOT / "notebooks")) for lesson in course.lessons()]
+    assert links == built
