@@ -171,11 +171,16 @@ def measured_table(prefix: str, content: dict) -> Table | None:
     return Table(grid(prefix, cells), provenance(content)) if cells else None
 
 
+def usual_seconds(content: dict) -> float:
+    """Seconds that a run takes: the median, for a machine may be busy with something else during one of them."""
+    return statistics.median(content["seconds"]["values"])
+
+
 def provenance(content: dict) -> str:
     """One line that says how the numbers of a results file came about."""
     seeds = len(content.get("seeds", [])) or max(item["n"] for item in content["entries"].values())
     spread = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "Measured once"
-    seconds = f", {content['seconds']['mean']:.0f} s a run" if "seconds" in content else ""
+    seconds = f", {usual_seconds(content):.0f} s a run" if "seconds" in content else ""
     cores = f"{content['cores']} core" + ("s" if content["cores"] > 1 else "")
     return f"{spread}{seconds}, on {content['device']} ({cores}), {content['measured']}."
 

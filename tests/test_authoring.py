@@ -95,7 +95,7 @@ def tiny(tmp_path, monkeypatch):
     lesson = course.lesson("1.1")
     lesson.source.write_text(SOURCE)
     entries, units = {"score/us/all": [0.5, 0.6, 0.7]}, {"score/us/all": "accuracy"}
-    ledger.write_entries(lesson.results, entries, {"lesson": "1.1", "seeds": [0, 1, 2], "seconds": [3, 4, 5]}, units)
+    ledger.write_entries(lesson.results, entries, {"lesson": "1.1", "seeds": [0, 1, 2], "seconds": [3, 4, 50]}, units)
     return lesson
 
 

@@ -52,11 +52,10 @@ def fact(name: str, lesson: Lesson) -> str:
 def running(lesson: Lesson) -> str:
     """How long the lesson's code takes, as measured."""
     content = ledger.results(lesson.results)
-    seconds = content and content.get("seconds")
-    if not seconds:
+    if not content or "seconds" not in content:
         return "a time not measured yet"
     cores = f"{content['cores']} cores" if content["cores"] > 1 else "one core"
-    return f"{seconds['mean']:.0f} s on {cores}"
+    return f"{ledger.usual_seconds(content):.0f} s on {cores}"
 
 
 def course_map(folder: Path) -> str:
