@@ -218,6 +218,15 @@ class Log:
         )
         return Table(grid(prefix, cells), note)
 
+    def spread(self, prefix: str) -> dict[str, dict[str, tuple[float, float]]]:
+        """Mean and std over the ledger's seeds of what was measured below a prefix: {row: {column: (mean, std)}}."""
+        found: dict[str, dict] = {}
+        for key, item in (self.measured["entries"] if self.measured else {}).items():
+            if key.startswith(prefix):
+                row, _, column = key.removeprefix(prefix).rpartition("/")
+                found.setdefault(row, {})[column] = (item["mean"], item["std"])
+        return found
+
     def _cell(self, key: str, known: dict) -> str:
         own = self.run.get(key)
         text = "–"

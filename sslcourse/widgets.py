@@ -66,3 +66,13 @@ def temperature(v: Tensor, z: Tensor) -> None:
         style={"description_width": "initial"},
     )
     explore(lambda temperature: plots.temperature(v, z, temperature), temperature=slider)
+
+
+def kmeans(x: Tensor, path: list[Tensor], plane: Tensor) -> None:
+    """A slider over the steps of k-means: pictures x (N,28*28), centroids after each step, a plane (28*28,2)."""
+    import ipywidgets
+
+    from sslcourse import plots
+
+    slider = ipywidgets.IntSlider(0, min=0, max=len(path) - 1, description="step", continuous_update=False)
+    explore(lambda step: plots.kmeans(x, path, plane, step), step=slider)

@@ -157,6 +157,7 @@ class Seen:
 
 
 LESSONS = {
+    "1.1": Seen("step", until="kmeans-widget"),
     "4.2": Seen("temperature"),
 }
 

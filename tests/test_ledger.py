@@ -42,6 +42,8 @@ def test_a_run_s_numbers_stand_beside_the_measured_ones(log, tmp_path):
     assert table.rows == [["", "10"], ["SimCLR", "0.81 (0.81 ± 0.03)"], ["raw", "– (0.40 ± 0.00)"]]
     assert "3 seeds" in table.caption and "<td>0.81 (0.81 ± 0.03)</td>" in table._repr_html_()
     assert "| SimCLR | 0.81 (0.81 ± 0.03) |" in table._repr_markdown_()
+    spread = again.spread("photos/")
+    assert spread == {"SimCLR": {"10": pytest.approx((0.81, 0.0264575))}, "raw": {"10": pytest.approx((0.4, 0.0))}}
 
 
 def test_recorded_values_are_collected(log, tmp_path, monkeypatch):

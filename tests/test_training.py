@@ -11,7 +11,7 @@ import time
 import pytest
 import torch
 
-from sslcourse import contrastive, data, devices, encoders, measures, training
+from sslcourse import contrastive, data, devices, encoders, measures, pretext, training
 from sslcourse.errors import CourseError
 from sslcourse.training import parallel
 
@@ -38,6 +38,7 @@ def weights(module: torch.nn.Module) -> torch.Tensor:
 TASKS = {
     "SimCLR": lambda encoder: contrastive.SimCLR(encoder.dim),
     "MoCo": lambda encoder: contrastive.MoCo(encoder, queue=64),
+    "Rotation": lambda encoder: pretext.Rotation(encoder.dim),
 }
 ENCODERS = {
     "ConvNet": lambda: encoders.ConvNet(3),

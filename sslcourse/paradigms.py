@@ -1,0 +1,167 @@
+"""Four learning paradigms on one data set (module 1): what each asks of labels, and what it makes of pictures alone."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sslcourse import adaptation, encoders, measures
+from sslcourse.data import Split
+from sslcourse.devices import autocast, best_device
+
+COMPONENTS = 32  # principal components: what PCA keeps, and what the mixture is fitted to
+
+
+def kmeans_step(x: Tensor, centroids: Tensor) -> Tensor:
+    """One step of k-means: each centroid moves to the mean of the points that are nearest to it.
+
+    x (N,D), centroids (K,D), both float; returns the new centroids (K,D). A centroid without points stays where it is.
+    Source: Lloyd, 1982 (written in 1957).
+    """
+    nearest = torch.cdist(x, centroids).argmin(dim=1)
+    members = F.one_hot(nearest, len(centroids)).to(x.dtype)
+    counts = members.sum(dim=0)[:, None]
+    return torch.where(counts > 0, members.T @ x / counts.clamp(min=1), centroids)
+
+
+def select_pseudo_labels(logits: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Pseudo-labels, and which of them to trust.
+
+    logits (N,C) float; threshold in [0,1]. Returns z (N,) int64, each row's most probable class, and confident (N,)
+    bool: whether its probability is at least the threshold. Source: Sohn et al., 2020 (FixMatch), equation 4.
+    """
+    probability, z = logits.softmax(dim=1).max(dim=1)
+    return z, probability >= threshold
+
+
+def bits_per_sample(z: Tensor) -> Tensor:
+    """Bits that one sample's targets hold at most: the entropies of the columns, added up.
+
+    z (N,d) int64, not negative: d targets for each of N samples. Returns a scalar. It is the entropy of the columns'
+    histograms, exact where d is 1; columns that depend on each other hold less. Source: Shannon, 1948, section 6.
+    """
+    counts = torch.zeros(int(z.max()) + 1, z.shape[1], device=z.device)
+    counts.scatter_add_(0, z, torch.ones_like(z, dtype=counts.dtype))
+    return torch.special.entr(counts / len(z)).sum() / math.log(2)
+
+
+def kmeans(x: Tensor, k: int, steps: int, seed: int = 0, step: Callable = kmeans_step) -> list[Tensor]:
+    """The centroids (k,D) before the first step and after each, for points x (N,D); the first are k of the points."""
+    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:k]
+    path = [x[chosen.to(x.device)]]
+    for _ in range(steps):
+        path.append(step(x, path[-1]))
+    return path
+
+
+class KMeansFeatures(nn.Module):
+    """Pictures -> how much nearer each centroid is than centroids are on average, 0 for those that are not: (B,K).
+
+    centroids (K,C*H*W). Source: Coates, Lee and Ng, 2011, "triangle" activation.
+    """
+
+    def __init__(self, centroids: Tensor):
+        super().__init__()
+        self.centroids = nn.Parameter(centroids, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        distance = torch.cdist(x.flatten(1), self.centroids.to(x.dtype))
+        return F.relu(distance.mean(dim=1, keepdim=True) - distance)
+
+
+class Fitted(nn.Module):
+    """A fitted scikit-learn model as an encoder: pictures (B,C,H,W) -> what `transform` makes of their pixels (B,D)."""
+
+    def __init__(self, transform: Callable):
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.from_numpy(self.transform(x.flatten(1).numpy())).float()
+
+
+def pca(x: Tensor) -> Any:
+    """scikit-learn's PCA with COMPONENTS components, fitted to pictures x (N,C,H,W) uint8."""
+    from sklearn.decomposition import PCA
+
+    return PCA(COMPONENTS, random_state=0).fit(measures.to_float(x).flatten(1).numpy())
+
+
+def gaussian_mixture(x: Tensor, components: int, seed: int = 0) -> Any:
+    """A pipeline of PCA and a mixture of Gaussians with full covariances: `score_samples` is log p(x) of its codes."""
+    from sklearn.mixture import GaussianMixture
+    from sklearn.pipeline import make_pipeline
+
+    reduced = pca(x)
+    codes = reduced.transform(measures.to_float(x).flatten(1).numpy())
+    mixture = GaussianMixture(components, reg_covar=1e-2, max_iter=50, tol=1e-2, random_state=seed).fit(codes)
+    return make_pipeline(reduced, mixture)
+
+
+def classifier(classes: int, seed: int) -> nn.Sequential:
+    """The encoder of all paradigms with an untrained linear head, for grey pictures, on the best device."""
+    torch.manual_seed(seed)
+    encoder = encoders.ConvNet(in_channels=1)
+    return nn.Sequential(encoder, nn.Linear(encoder.dim, classes)).to(best_device())
+
+
+def accuracy(model: nn.Module, split: Split) -> float:
+    """The share of a split's samples that a classifier gets right."""
+    return (measures.embed(model, split.x).argmax(dim=1).cpu() == split.y).float().mean().item()
+
+
+def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> nn.Module:
+    """A classifier trained on labeled samples alone; samples: how many it sees in all, repeats counted."""
+    model = classifier(10, seed)
+    adaptation.fit(model, labeled, views, samples, torch.Generator().manual_seed(seed))
+    return model
+
+
+def self_training(
+    teacher: nn.Module, labeled: Split, unlabeled: Tensor, threshold: float, select: Callable = select_pseudo_labels
+) -> Split:
+    """The labeled samples, and the unlabeled ones (N,C,H,W) of whose class the teacher is sure, with its answer.
+
+    Source: the idea is Scudder's, 1965; as pseudo-labels of a network, Lee, 2013.
+    """
+    z, confident = select(measures.embed(teacher, unlabeled).cpu(), threshold)
+    return Split(torch.cat([labeled.x, unlabeled[confident]]), torch.cat([labeled.y, z[confident]]))
+
+
+def fixmatch(
+    labeled: Split,
+    unlabeled: Tensor,
+    weak: Callable,
+    strong: Callable,
+    steps: int,
+    threshold: float = 0.95,
+    seed: int = 0,
+    select: Callable = select_pseudo_labels,
+) -> nn.Module:
+    """A classifier trained on labels, and to answer on strongly changed pictures what it is sure of on weakly changed.
+
+    Each step sees 64 labeled and 128 unlabeled samples. Source: Sohn et al., 2020, algorithm 1, with equal weights.
+    """
+    device = best_device()
+    model = classifier(10, seed).to(memory_format=torch.channels_last).train()
+    chance = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
+    sizes = (64, 128, 128)
+    for _ in range(steps):
+        rows = torch.randint(len(labeled), sizes[:1], generator=chance)
+        x = measures.to_float(unlabeled[torch.randint(len(unlabeled), sizes[1:2], generator=chance)])
+        inputs = torch.cat([weak(measures.to_float(labeled.x[rows]), chance), weak(x, chance), strong(x, chance)])
+        with autocast(device):
+            logits = model(inputs.to(device, memory_format=torch.channels_last))
+        known, sure, changed = logits.float().split(sizes)
+        z, confident = select(sure.detach(), threshold)
+        consistency = (F.cross_entropy(changed, z, reduction="none") * confident).mean()
+        optimizer.zero_grad()
+        (F.cross_entropy(known, labeled.y[rows].to(device)) + consistency).backward()
+        optimizer.step()
+        schedule.step()
+    return model
