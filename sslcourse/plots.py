@@ -132,8 +132,9 @@ def label_curves(panels: Mapping[str, Mapping], references: Mapping, spread: Map
                 axis.fill_between(list(known), low, high, color=color, alpha=0.15, linewidth=0)
         axis.axhline(chance, color="gray", linewidth=1)
         axis.set(title=title, xlabel="labels a class", ylim=(0, 1))
-        axis.legend(frameon=False, loc="lower right", fontsize=12)
+        axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.03, 0.1), fontsize=12)
     axes[0].set_ylabel("accuracy on test")
+    axes[0].annotate("chance", (0, chance), xytext=(0, -14), textcoords="offset points", color="gray", fontsize=12)
     return made
 
 
@@ -169,12 +170,23 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor, step: int) -> Figure:
     return made
 
 
+def clouds(groups: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Figure:
+    """Clouds of points in a plane, a colour and a marker for each named group (N,2)."""
+    made, (axis,) = figure(1, 1, 8, 5)
+    for (name, points), marker in zip(groups.items(), "os^Dv", strict=False):
+        axis.scatter(*points.T.tolist(), s=25, marker=marker, alpha=0.6, linewidth=0, label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+    return made
+
+
 def bits(table: Mapping[str, float]) -> Figure:
     """Bars of bits a sample on a logarithmic axis, each with its value: {target: bits}."""
     made, (axis,) = figure(1, 1, 10, 1.4 + 0.55 * len(table))
     axis.barh(list(table), list(table.values()), color=OKABE_ITO[0])
     for place, value in enumerate(table.values()):
-        axis.annotate(f"{value:.3g}", (value, place), xytext=(6, 0), textcoords="offset points", va="center")
-    axis.set(xscale="log", xlabel="bits a sample, at most", xlim=(0.1, 30 * max(table.values()) / 10))
+        shown = f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+        axis.annotate(shown, (value, place), xytext=(6, 0), textcoords="offset points", va="center")
+    axis.set(xscale="log", xlabel="bits a sample, at most", xlim=(0.1, 8 * max(table.values())))
     axis.invert_yaxis()
     return made

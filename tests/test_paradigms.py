@@ -88,7 +88,7 @@ def test_pseudo_labels_of_a_perfect_teacher_are_all_taken_and_right(digits):
 def test_fixmatch_learns_and_what_it_trusts_makes_a_difference(digits):
     def trained(select):
         views = augment.Crop(min_area=0.5)
-        return paradigms.fixmatch(labeled, digits.x, views, views, steps=25, select=select)
+        return paradigms.fixmatch(labeled, digits.x, views, views, steps=40, select=select)
 
     def everybody(logits, threshold):
         return logits.argmax(dim=1), torch.ones(len(logits), dtype=torch.bool, device=logits.device)
@@ -99,7 +99,7 @@ def test_fixmatch_learns_and_what_it_trusts_makes_a_difference(digits):
     labeled, test = adaptation.few_labels(digits, 10, seed=0), data.load("digits").test
     same, again, other = (measures.embed(trained(select), test.x) for select in (nobody, nobody, everybody))
     assert torch.equal(same, again) and not torch.equal(same, other)
-    assert all((answer.argmax(dim=1).cpu() == test.y).float().mean() > 0.2 for answer in (same, other))
+    assert (same.argmax(dim=1).cpu() == test.y).float().mean() > 0.4, "the labels alone teach something in 40 steps"
 
 
 def test_rotation_turns_and_says_by_how_much():
