@@ -101,11 +101,11 @@ def gaussian_mixture(x: Tensor, components: int, seed: int = 0) -> Any:
     return make_pipeline(reduced, mixture)
 
 
-def classifier(classes: int, seed: int) -> nn.Sequential:
-    """The encoder of all paradigms with an untrained linear head, for grey pictures, on the best device."""
+def classifier(seed: int) -> nn.Sequential:
+    """The encoder of all paradigms with a linear layer for the ten digits, untrained, on the best device."""
     torch.manual_seed(seed)
     encoder = encoders.ConvNet(in_channels=1)
-    return nn.Sequential(encoder, nn.Linear(encoder.dim, classes)).to(best_device())
+    return nn.Sequential(encoder, nn.Linear(encoder.dim, 10)).to(best_device())
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
@@ -115,7 +115,7 @@ def accuracy(model: nn.Module, split: Split) -> float:
 
 def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> nn.Module:
     """A classifier trained on labeled samples alone; samples: how many it sees in all, repeats counted."""
-    model = classifier(10, seed)
+    model = classifier(seed)
     adaptation.fit(model, labeled, views, samples, torch.Generator().manual_seed(seed))
     return model
 
@@ -146,7 +146,7 @@ def fixmatch(
     Each step sees 64 labeled and 128 unlabeled samples. Source: Sohn et al., 2020, algorithm 1, with equal weights.
     """
     device = best_device()
-    model = classifier(10, seed).to(memory_format=torch.channels_last).train()
+    model = classifier(seed).to(memory_format=torch.channels_last).train()
     chance = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)

@@ -108,6 +108,8 @@ def test_rotation_turns_and_says_by_how_much():
     assert inputs.shape == (12, 1, 8, 8) and z.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     for picture, turns in zip(inputs, z.tolist(), strict=True):
         assert any(torch.equal(picture.rot90(-turns, dims=(1, 2)), original) for original in x)
+    seen, again = pretext.Rotation(16, views=lambda turned, generator: 1 - turned).make(x, None)
+    assert torch.equal(seen, 1 - inputs) and torch.equal(again, z)
 
 
 def test_a_trained_network_tells_the_turns_of_digits_it_never_saw(digits):
@@ -133,6 +135,8 @@ def test_figures_label_their_axes(pixels):
     assert [len(axis.lines) for axis in figure.axes] == [3, 3], "a method, a reference and chance"
     assert [len(axis.collections) for axis in figure.axes] == [0, 1], "a band where the ledger has a spread"
     assert all(axis.get_xlabel() == "labels a class" for axis in figure.axes)
+    points = plots.clouds({"a": torch.rand(5, 2), "b": torch.rand(3, 2)}, "column", "row").axes[0]
+    assert [len(cloud.get_offsets()) for cloud in points.collections] == [5, 3] and points.get_ylabel() == "row"
     bars = plots.bits({"label": 3.3, "pixels": 1300.0}).axes[0]
     assert bars.get_xscale() == "log" and bars.get_xlim()[1] > 1300 and bars.get_xlabel()
 
