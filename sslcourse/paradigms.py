@@ -114,9 +114,14 @@ def accuracy(model: nn.Module, split: Split) -> float:
 
 
 def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> nn.Module:
-    """A classifier trained on labeled samples alone; samples: how many it sees in all, repeats counted."""
+    """A classifier trained on labeled samples alone; samples: how many it sees in all, at least 25,600.
+
+    Where there are few, each stands in a batch several times, changed by views in a way of its own each time.
+    """
+    times = math.ceil(256 / len(labeled))
+    repeated = Split(labeled.x.repeat(times, 1, 1, 1), labeled.y.repeat(times))
     model = classifier(seed)
-    adaptation.fit(model, labeled, views, samples, torch.Generator().manual_seed(seed))
+    adaptation.fit(model, repeated, views, samples, torch.Generator().manual_seed(seed))
     return model
 
 
