@@ -434,8 +434,8 @@ log.table("labels/")
 #   ten labels, below raw pixels. It solved its task, and learned next to nothing about digits. We report that as it is,
 #   and find out why below.
 #
-# So on these data the ranking of paradigms is not the one of the headlines; and with a single budget, we could have told
-# you any of three stories.
+# So on these data the ranking of paradigms is not the one of the headlines; and with a single budget, we could have
+# told you any of three stories.
 
 # %% cake-text [markdown]
 # ### The cake, measured
@@ -611,7 +611,7 @@ log.table("push/")
 # %% break-push-interpret [markdown]
 # One pixel, which you cannot see, and {{ push/upright digits, pushed by one pixel/called half a turn }} of the upright
 # digits are called upside down ({{ push/upright digits, as they are/called half a turn }} before). The network learned
-# where digits are, not what they are: a **shortcut** [@geirhos2020shortcut], in a task that nobody would have suspected.
+# where digits are, not what they are: a **shortcut** [@geirhos2020shortcut], in a task that nobody would suspect.
 #
 # ### The shortcut closed
 #
