@@ -148,7 +148,7 @@ widgets.kmeans(x[:800], few_centroids, plane)
 # %% kmeans-purity
 def share_named_right(centroids: torch.Tensor) -> float:
     """The share of training pictures whose class is the most frequent of their cluster."""
-    nearest = torch.cdist(x, centroids).argmin(dim=1)
+    _, nearest = torch.cdist(x, centroids).min(dim=1)
     counts = torch.zeros(len(centroids), 10).index_put_((nearest, digits.train.y), torch.ones(len(x)), accumulate=True)
     return (counts.max(dim=1).values.sum() / len(x)).item()
 
