@@ -72,7 +72,7 @@ def accuracies(table: Mapping[str, Mapping[str, float]], chance: float, title: s
     for index, column in enumerate(columns):
         found = [(row[column], place) for place, row in enumerate(table.values()) if column in row]
         x, y = zip(*found, strict=True)
-        axis.scatter(x, y, s=130, marker=markers[index], label=column, zorder=3)
+        axis.scatter(x, y, s=130, marker=markers[index], label=column, zorder=3, clip_on=False)
     axis.axvline(chance, color="gray", linestyle=":", linewidth=2)
     axis.annotate("chance", (chance, -0.6), xytext=(4, 0), textcoords="offset points", color="gray", va="center")
     axis.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1), xlabel="accuracy on test", title=title)
@@ -159,7 +159,8 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor, step: int) -> Figure:
     tiles = torch.cat([tiles, torch.ones(10 - k, 30, 30)]).view(2, 5, 30, 30).permute(0, 2, 1, 3).reshape(60, 150)
     middle.imshow(tiles.numpy(), cmap="gray", vmin=0, vmax=1)
     for cluster in range(k):
-        middle.text(30 * (cluster % 5) + 3, 30 * (cluster // 5) + 3, str(cluster), color="#E69F00", va="top")
+        place = 30 * (cluster % 5) + 2, 30 * (cluster // 5) + 2
+        middle.text(*place, str(cluster), color="#E69F00", va="top", bbox={"facecolor": "black", "pad": 1})
     middle.set(xticks=[], yticks=[], title=f"centroids after {step} step{'' if step == 1 else 's'}")
     middle.spines[:].set_visible(False)
     costs = [torch.cdist(x, c).min(dim=1).values.square().mean().item() for c in path]

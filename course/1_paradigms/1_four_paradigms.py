@@ -593,8 +593,9 @@ clouds = {f"{90 * turn} degrees": centers[z == turn][:300].flip(1) for turn in r
 plots.clouds(clouds, "column of the centre of mass (pixels)", "row")
 
 # %% break-center-interpret [markdown]
-# There it is. Whoever made MNIST put each digit's centre of mass on a pixel, number 14 of 0 to 27, but the picture's
-# middle lies between 13 and 14. A turn moves the centre by one pixel, and a linear classifier of **two numbers** finds
+# There it is, in four sharp squares. Whoever made MNIST moved each digit by whole pixels until its centre of mass lay
+# nearest to pixel 14, counted from 0 to 27; but the middle of the picture lies between 13 and 14. A turn moves the
+# centre by one pixel, and a linear classifier of **two numbers** finds
 # {{ center/turn found from the centre of mass alone }} of the turns.
 #
 # Does the network use it? Do not argue, intervene. We leave the test digits upright and push them by one pixel, up and
