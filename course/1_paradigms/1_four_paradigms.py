@@ -588,7 +588,7 @@ centers = center_of_mass(inputs)
 two_numbers = LogisticRegression(C=100).fit(centers, z)
 test_inputs, test_z = (made.cpu() for made in task.make(measures.to_float(digits.test.x), None))
 alone = two_numbers.score(center_of_mass(test_inputs), test_z)
-log.record("center/turn found from the centre of mass alone", alone, unit="accuracy")
+log.record("center/turn found from the centre of mass alone", alone, unit="accuracy", digits=3)
 clouds = {f"{90 * turn} degrees": centers[z == turn][:300].flip(1) for turn in range(4)}
 plots.clouds(clouds, "column of the centre of mass (pixels)", "row")
 
@@ -675,11 +675,11 @@ log.table("turns/")
 # - Bits bound what a target can teach, not what it does teach.
 #
 # **Where it came from.** PCA [@pearson1901lines], k-means [@lloyd1982least] and mixtures [@dempster1977em] are older
-# than any network here; self-training is from 1965 [@scudder1965probability], its pseudo-labels for networks from 2013
-# [@lee2013pseudo], FixMatch from 2020 [@sohn2020fixmatch]. Rotation was the simplest of the pretext tasks that made
-# self-supervision popular in vision [@gidaris2018rotation]. How to compare semi-supervised methods fairly is told by
-# [@oliver2018realistic]: read it before you believe any curve, this lesson's included.
+# than any convolutional network; self-training is from 1965 [@scudder1965probability], its pseudo-labels for networks
+# from 2013 [@lee2013pseudo], FixMatch from 2020 [@sohn2020fixmatch]. Rotation was the simplest of the pretext tasks
+# that made self-supervision popular in vision [@gidaris2018rotation]. How to compare semi-supervised methods fairly is
+# told by [@oliver2018realistic]: read it before you believe any curve, this lesson's included.
 #
-# **Try next**, one change at a time, and predict before you run: a thousand centroids; rotation on `photos`, which have
-# an up (with `in_channels=3`); a threshold of one; the label budget at which FixMatch overtakes k-means; the
+# **Try next**, one change at a time, and predict before you run: a thousand centroids; rotation on `photos`, some of
+# which have an up (with `in_channels=3`); a threshold of one; the label budget at which FixMatch overtakes k-means; the
 # contrastive task of module 4 on the same digits.
