@@ -1,6 +1,6 @@
 """Figures: readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from matplotlib import pyplot as plt
@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional as F
 
+from sslcourse.augment import functional
 from sslcourse.contrastive import similarity_logits
 from sslcourse.measures import to_float
 from sslcourse.training import History
@@ -190,4 +191,46 @@ def bits(table: Mapping[str, float]) -> Figure:
         axis.annotate(shown, (value, place), xytext=(6, 0), textcoords="offset points", va="center")
     axis.set(xscale="log", xlabel="bits a sample, at most", xlim=(0.1, 8 * max(table.values())))
     axis.invert_yaxis()
+    return made
+
+
+def confusion(panels: Mapping[str, tuple[Tensor, Sequence[str], str]], rows: Sequence[str], ylabel: str) -> Figure:
+    """Matrices of shares, a number in each field: {title: (matrix (R,C), names of the C columns, what they are)}."""
+    widths = [len(columns) + 2 for _, columns, _ in panels.values()]
+    made, axes = plt.subplots(
+        1, len(panels), figsize=(0.72 * sum(widths), 0.55 * len(rows) + 1.4), width_ratios=widths, squeeze=False
+    )
+    plt.close(made)
+    for axis, (title, (matrix, columns, xlabel)) in zip(axes.flat, panels.items(), strict=True):
+        axis.imshow(matrix.numpy(), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        for i, row in enumerate(matrix.tolist()):
+            for j, share in enumerate(row):
+                color = "black" if share > 0.5 else "white"
+                axis.text(j, i, f"{share:.2f}".replace("0.", "."), ha="center", va="center", color=color, fontsize=12)
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axis.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
+        axis.spines[:].set_visible(False)
+    return made
+
+
+def turned(pictures: Tensor, answer: Callable, degrees: float, picture: int) -> Figure:
+    """A picture turned by any angle, counter-clockwise, and what a network of four turns says of it.
+
+    pictures (N,C,H,W) float; answer: pictures -> probabilities (N,4). Right: its answers at all angles.
+    """
+    angles = torch.arange(0, 361, 5.0)
+    x = pictures[picture % len(pictures)].expand(len(angles) + 1, -1, -1, -1)
+    shown = functional.rotate(x, torch.cat([torch.tensor([float(degrees)]), angles]))
+    probability = answer(shown)
+    made, (left, middle, right) = figure(1, 3, 15, 4.4)
+    left.imshow(shown[0].permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
+    left.set(xticks=[], yticks=[], title=f"turned by {degrees:g} degrees")
+    names = [f"{90 * turn}°" for turn in range(4)]
+    middle.bar(names, probability[0].tolist(), color=OKABE_ITO[:4])
+    middle.set(ylim=(0, 1), xlabel="turn z", ylabel="P(z | picture)", title="what the network says")
+    for turn, name in enumerate(names):
+        right.plot(angles, probability[1:, turn], color=OKABE_ITO[turn], linestyle=("-", "--", "-.", ":")[turn], label=name)
+    right.axvline(degrees, color="gray")
+    right.set(ylim=(0, 1.03), xlim=(0, 360), xticks=range(0, 361, 45), xlabel="turned by (degrees)", title="at all angles")
+    right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
     return made

@@ -158,6 +158,7 @@ class Seen:
 
 LESSONS = {
     "1.1": Seen("step", until="kmeans-widget"),
+    "3.1": Seen("degrees", until="turned-widget"),
     "4.2": Seen("temperature"),
 }
 

@@ -1,5 +1,6 @@
 """Pretext tasks (module 3): targets that the data make themselves."""
 
-from sslcourse.pretext.rotation import Rotation
+from sslcourse.pretext.rotation import Rotation, rotate_batch, rotation_head, turn_probabilities
+from sslcourse.pretext.workflow import transfer
 
-__all__ = ["Rotation"]
+__all__ = ["Rotation", "rotate_batch", "rotation_head", "transfer", "turn_probabilities"]
