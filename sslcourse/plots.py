@@ -229,8 +229,12 @@ def turned(pictures: Tensor, answer: Callable, degrees: float, picture: int) -> 
     middle.bar(names, probability[0].tolist(), color=OKABE_ITO[:4])
     middle.set(ylim=(0, 1), xlabel="turn z", ylabel="P(z | picture)", title="what the network says")
     for turn, name in enumerate(names):
-        right.plot(angles, probability[1:, turn], color=OKABE_ITO[turn], linestyle=("-", "--", "-.", ":")[turn], label=name)
+        right.plot(
+            angles, probability[1:, turn], color=OKABE_ITO[turn], linestyle=("-", "--", "-.", ":")[turn], label=name
+        )
     right.axvline(degrees, color="gray")
-    right.set(ylim=(0, 1.03), xlim=(0, 360), xticks=range(0, 361, 45), xlabel="turned by (degrees)", title="at all angles")
+    right.set(
+        ylim=(0, 1.03), xlim=(0, 360), xticks=range(0, 361, 45), xlabel="turned by (degrees)", title="at all angles"
+    )
     right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
     return made

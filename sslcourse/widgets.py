@@ -86,6 +86,4 @@ def turned(pictures: Tensor, answer: Callable) -> None:
 
     degrees = ipywidgets.IntSlider(0, min=0, max=360, step=5, description="degrees", continuous_update=False)
     picture = ipywidgets.IntSlider(0, min=0, max=len(pictures) - 1, description="picture", continuous_update=False)
-    explore(
-        lambda degrees, picture: plots.turned(pictures, answer, degrees, picture), degrees=degrees, picture=picture
-    )
+    explore(lambda degrees, picture: plots.turned(pictures, answer, degrees, picture), degrees=degrees, picture=picture)

@@ -86,7 +86,10 @@ def head_run(fn: Callable, inputs: dict) -> dict:
     x, z = inputs["x"].requires_grad_(), inputs["z"]
     head, another = fn(inputs["dim"]), fn(inputs["dim"])
     if not isinstance(head, nn.Module):
-        return {"built": head.__name__ if isinstance(head, type) else type(head).__name__, "class": isinstance(head, type)}
+        return {
+            "built": head.__name__ if isinstance(head, type) else type(head).__name__,
+            "class": isinstance(head, type),
+        }
     logits = head(x)
     shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     learned = [p for p in head.parameters() if p.requires_grad]
@@ -98,7 +101,9 @@ def head_run(fn: Callable, inputs: dict) -> dict:
         nn.functional.cross_entropy(head(x.detach()), z).backward()
         optimizer.step()
     trained, wide = head(x), head(100 * x.detach())
-    (gradient,) = torch.autograd.grad(trained.square().sum(), x, allow_unused=True) if trained.requires_grad else (None,)
+    (gradient,) = (
+        torch.autograd.grad(trained.square().sum(), x, allow_unused=True) if trained.requires_grad else (None,)
+    )
     shared = {id(p) for p in head.parameters()} & {id(p) for p in another.parameters()}
     return {
         "shape": shape,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks import Check, distance, tensor_fault
 from sslcourse.checks.apply import head_run, transfer_networks, transfer_run
 from sslcourse.pretext import rotate_batch, rotation_head, transfer
 
@@ -62,9 +62,13 @@ def turns_fault(x: Tensor, made: Tensor, z: Tensor) -> str | None:
         missing = len(x) * 4 - len(torch.unique(4 * original + kind))
         return f"{missing} pairs of a picture and a turn are missing, and others are there twice" if missing else None
     if torch.equal((4 - kind) % 4, z):
-        return "you turn clockwise; z counts quarter turns counter-clockwise, as torch.rot90(x, turns, dims=(2, 3)) does"
+        return (
+            "you turn clockwise; z counts quarter turns counter-clockwise, as torch.rot90(x, turns, dims=(2, 3)) does"
+        )
     i = int((kind != z).nonzero()[0])
-    order = "; is z in another order than the pictures?" if torch.equal(kind.bincount(minlength=4), z.bincount()) else ""
+    order = (
+        "; is z in another order than the pictures?" if torch.equal(kind.bincount(minlength=4), z.bincount()) else ""
+    )
     return f"picture {i} is turned by {90 * int(kind[i])} degrees, but z[{i}] is {int(z[i])}{order}"
 
 
@@ -87,7 +91,9 @@ def head_verdict(inputs: dict, outputs: dict) -> str | None:
             return "it returned nothing; is there a `return`?"
         return f"it returned a {outputs['built']}; it should be an nn.Module, which pretrain can train"
     if outputs["shape"] == [n, 1]:
-        return "it gives one number a picture: turns are classes without an order (270 degrees is next to 0), so give four"
+        return (
+            "it gives one number a picture: turns are classes without an order (270 degrees is next to 0), so give four"
+        )
     if outputs["shape"] != [n, 4]:
         return f"for features of shape ({n}, {inputs['dim']}) it gives {outputs['shape']}; it should be [{n}, 4]"
     if not outputs["learned"]:
@@ -166,7 +172,9 @@ def frozen_fault(outputs: dict) -> str | None:
     if outputs["reached"]["h"]:
         return "the prediction is right, but a gradient reaches h: theta* is frozen, so compute features without one"
     if not outputs["reached"]["g"]:
-        return "the prediction is right, but no gradient reaches g, which must learn: is g inside no_grad(), or detached?"
+        return (
+            "the prediction is right, but no gradient reaches g, which must learn: is g inside no_grad(), or detached?"
+        )
     return None
 
 

@@ -1,0 +1,122 @@
+"""Rotation and the workflow: what the pretext task makes, what learns and what is frozen, and the figures."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sslcourse import augment, data, encoders, measures, plots, pretext, training, widgets
+
+
+def test_the_four_turns_have_known_places():
+    x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    inputs, z = pretext.rotate_batch(x)
+    assert z.tolist() == [0, 1, 2, 3] and z.dtype == torch.int64
+    assert inputs[1, 0].tolist() == [[2, 4], [1, 3]], "counter-clockwise: the right column comes to the top"
+    assert inputs[2, 0].tolist() == [[4, 3], [2, 1]]
+
+
+def test_mirroring_comes_before_the_turn_and_views_after():
+    calls = []
+
+    def note(name):
+        return lambda x, generator: calls.append((name, len(x))) or x
+
+    pretext.Rotation(8, before=note("before"), views=note("views")).make(torch.rand(3, 1, 8, 8), None)
+    assert calls == [("before", 3), ("views", 12)]
+    x, z = torch.rand(2, 1, 8, 8), torch.arange(4).repeat_interleave(2)
+    mirrored, found = pretext.Rotation(8, before=augment.Flip(p=1.0)).make(x, torch.Generator().manual_seed(0))
+    assert torch.equal(found, z)
+    assert torch.equal(mirrored, pretext.rotate_batch(x.flip(3))[0])
+
+
+def test_rotation_uses_the_turn_and_the_head_that_it_is_given():
+    task = pretext.Rotation(8, turn=lambda x: (x, torch.zeros(len(x)).long()), head=lambda dim: nn.Linear(dim, 7))
+    assert task.make(torch.rand(3, 1, 8, 8), None)[0].shape == (3, 1, 8, 8) and task.head.out_features == 7
+
+
+def test_a_step_runs_on_any_device():
+    encoder = encoders.ConvNet(1)
+    model = training.parallel.Model(encoder, pretext.Rotation(encoder.dim)).to("meta")
+    inputs, z = model.task.make(torch.rand(4, 1, 28, 28, device="meta"), None)
+    loss = model.task.loss(model(inputs), z)
+    loss.backward()
+    assert loss.device.type == "meta" and encoder.layers[0].weight.grad.device.type == "meta"
+
+
+def test_noise_cannot_be_solved_by_quarter_turns_and_can_by_small_ones():
+    def found(turn):
+        torch.manual_seed(0)
+        encoder = encoders.ConvNet(1, widths=(16, 16, 16))
+        task = pretext.Rotation(encoder.dim, turn=turn)
+        training.pretrain(encoder, task, data.Unlabeled("noise", noise[:400]), 3, batch_size=20, progress=False)
+        inputs, z = turn(measures.to_float(noise[400:]))
+        return (pretext.turn_probabilities(encoder, task.head, inputs).argmax(dim=1) == z).float().mean().item()
+
+    def small_turns(x):
+        z = torch.arange(4).repeat_interleave(len(x))
+        return augment.functional.rotate(x.repeat(4, 1, 1, 1), 15.0 * z), z
+
+    noise = torch.randint(256, (500, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert found(pretext.rotate_batch) == pytest.approx(0.25, abs=0.1)
+    assert found(small_turns) > 0.6
+
+
+def test_probabilities_sum_to_one_and_leave_the_mode_alone():
+    encoder = encoders.ConvNet(1).train()
+    probability = pretext.turn_probabilities(encoder, pretext.rotation_head(encoder.dim), torch.rand(5, 1, 28, 28))
+    assert probability.shape == (5, 4) and torch.allclose(probability.sum(dim=1), torch.ones(5))
+    assert encoder.training and not probability.requires_grad
+
+
+def test_transfer_trains_the_output_module_alone():
+    h = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5))
+    k, g = nn.Linear(5, 4), nn.Linear(5, 3)
+    before = copy.deepcopy(h.state_dict())
+    x = torch.randn(8, 6)
+    prediction = pretext.transfer(h, k, g, x)
+    prediction.sum().backward()
+    assert g.weight.grad is not None and h[0].weight.grad is None and k.weight.grad is None
+    assert all(torch.equal(before[name], tensor) for name, tensor in h.state_dict().items())
+    assert torch.allclose(prediction[:1], pretext.transfer(h, k, g, x[:1]), atol=1e-6), "no sample depends on another"
+
+
+def test_confusion_writes_a_number_in_each_field():
+    panels = {"a": (torch.eye(3), ["x", "y", "z"], "guess"), "b": (torch.full((3, 2), 0.25), ["u", "v"], "kind")}
+    figure = plots.confusion(panels, ["1", "2", "3"], "truth")
+    left, right = figure.axes
+    assert [len(axis.texts) for axis in (left, right)] == [9, 6] and right.texts[0].get_text() == ".25"
+    assert left.get_xlabel() == "guess" and left.get_ylabel() == "truth" and left.get_title() == "a"
+
+
+def test_a_turned_picture_is_shown_with_what_is_said_of_it():
+    pictures = torch.rand(2, 1, 8, 8)
+
+    def answer(x):  # a network that sees how bright the picture is at the top
+        return torch.stack([x[:, 0, 0].mean(dim=1), *torch.zeros(3, len(x))], dim=1)
+
+    figure = plots.turned(pictures, answer, degrees=90, picture=1)
+    left, middle, right = figure.axes
+    expected = pictures[1, 0].rot90(1)
+    assert torch.allclose(torch.tensor(left.images[0].get_array()), expected, atol=1e-5)
+    assert middle.patches[0].get_height() == pytest.approx(expected[0].mean().item(), abs=1e-5)
+    assert len(right.lines[0].get_xdata()) == 73 and right.get_xlabel() and middle.get_ylabel()
+
+
+def test_both_sliders_redraw(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, content):
+            shown.append(content)
+
+    monkeypatch.setattr(widgets, "display", lambda content, display_id=None: shown.append(content) or Handle())
+    widgets.turned(torch.rand(3, 1, 8, 8), lambda x: x[:, 0, :1, :4].flatten(1))
+    box, first = shown
+    degrees, picture = box.children
+    assert (degrees.description, picture.description, picture.max) == ("degrees", "picture", 2)
+    degrees.value = 45
+    turned = shown[-1]
+    picture.value = 2
+    assert first.data != turned.data != shown[-1].data
