@@ -114,7 +114,9 @@ print(photos, digits, f"Training on {device}.", sep="\n")
 # ten numbers, then open the answers.
 
 # %% see-game
-ten = photos.test.x[torch.arange(13)[[3, 11, 1, 8, 5, 2, 12, 9, 7, 4]] * 100 + 20 + log.seed]
+chosen = (3, 11, 1, 8, 5, 2, 12, 9, 7, 4)  # photographs; of each, the test patch with the most contrast
+of_photo = [photos.test.x[photos.test.y == label] for label in chosen]
+ten = torch.stack([patches[patches.float().std(dim=(1, 2, 3)).argmax()] for patches in of_photo])
 z_game = torch.randint(4, (10,))
 turned = torch.stack([patch.rot90(int(z), dims=(1, 2)) for patch, z in zip(ten, z_game, strict=True)])
 plots.pictures({"turned": turned})
@@ -242,7 +244,7 @@ def pretrain(name, dataset, epochs, **options):
     return h, task, history
 
 
-DIGIT_EPOCHS, PHOTO_EPOCHS = training.budget(cpu=6, gpu=40), training.budget(cpu=4, gpu=40)
+DIGIT_EPOCHS, PHOTO_EPOCHS = training.budget(cpu=4, gpu=40), training.budget(cpu=4, gpu=40)
 crops = augment.Crop(min_area=0.5)
 h, task, history = pretrain("digits", digits, DIGIT_EPOCHS, before=centre, views=crops)
 plots.training({"digits": history})
@@ -514,7 +516,7 @@ turns = {
     "quarter turns": rotate_batch,
 }
 noise = torch.randint(256, (2000, 3, 32, 32), dtype=torch.uint8)
-shown = measures.to_float(torch.stack([photos.test.x[320], noise[0]]))
+shown = measures.to_float(torch.stack([ten[1], noise[0]]))
 plots.pictures({name: turn(shown)[0] for name, turn in list(turns.items())[:2]}, columns=8)
 
 # %% break-noise-run
