@@ -95,8 +95,8 @@ def head_run(fn: Callable, inputs: dict) -> dict:
     learned = [p for p in head.parameters() if p.requires_grad]
     if shape != [len(x), 4] or not learned:
         return {"shape": shape, "learned": len(learned)}
-    optimizer = torch.optim.Adam(learned, lr=0.05)
-    for _ in range(100):
+    optimizer = torch.optim.Adam(learned, lr=0.1)
+    for _ in range(40):
         optimizer.zero_grad()
         nn.functional.cross_entropy(head(x.detach()), z).backward()
         optimizer.step()

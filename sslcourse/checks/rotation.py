@@ -52,7 +52,7 @@ def turns_fault(x: Tensor, made: Tensor, z: Tensor) -> str | None:
     turned = [torch.rot90(side, turns, dims=(2, 3)) for side in (x, x.flip(3)) for turns in range(4)]
     gaps = torch.cdist(made.double().flatten(1), torch.cat(turned).double().flatten(1))
     gap, place = gaps.min(dim=1)
-    if gap.max() > 1e-5:
+    if not gap.max() <= 1e-5:  # nan, too
         return f"picture {int(gap.argmax())} is none of the originals turned by quarter turns: are its pixels changed?"
     kind, original = place // len(x), place % len(x)
     if (kind > 3).any():
