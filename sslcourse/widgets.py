@@ -78,12 +78,15 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor) -> None:
     explore(lambda step: plots.kmeans(x, path, plane, step), step=slider)
 
 
-def turned(pictures: Tensor, answer: Callable) -> None:
-    """Sliders that choose and turn one of the pictures (N,C,H,W); answer: pictures -> probabilities of four turns."""
+def turned(pictures: Tensor, answer: Callable, picture: int = 0) -> None:
+    """Sliders that turn one of the pictures (N,C,H,W), and choose it, at first number `picture`.
+
+    answer: pictures -> probabilities of the four turns (N,4).
+    """
     import ipywidgets
 
     from sslcourse import plots
 
     degrees = ipywidgets.IntSlider(0, min=0, max=360, step=5, description="degrees", continuous_update=False)
-    picture = ipywidgets.IntSlider(0, min=0, max=len(pictures) - 1, description="picture", continuous_update=False)
-    explore(lambda degrees, picture: plots.turned(pictures, answer, degrees, picture), degrees=degrees, picture=picture)
+    chosen = ipywidgets.IntSlider(picture, min=0, max=len(pictures) - 1, description="picture", continuous_update=False)
+    explore(lambda degrees, picture: plots.turned(pictures, answer, degrees, picture), degrees=degrees, picture=chosen)

@@ -117,7 +117,7 @@ print(photos, digits, f"Training on {device}.", sep="\n")
 chosen = (3, 11, 1, 8, 5, 2, 12, 9, 7, 4)  # photographs; of each, the test patch with the most contrast
 of_photo = [photos.test.x[photos.test.y == label] for label in chosen]
 ten = torch.stack([patches[patches.float().std(dim=(1, 2, 3)).argmax()] for patches in of_photo])
-z_game = torch.randint(4, (10,))
+z_game = torch.randperm(10) % 4
 turned = torch.stack([patch.rot90(int(z), dims=(1, 2)) for patch, z in zip(ten, z_game, strict=True)])
 plots.pictures({"turned": turned})
 
@@ -260,7 +260,7 @@ plots.training({"digits": history})
 
 # %% turned-widget
 examples = centre(measures.to_float(digits.test.x[[int((digits.test.y == digit).nonzero()[0]) for digit in range(10)]]))
-widgets.turned(examples, lambda x: pretext.turn_probabilities(h, task.head, x))
+widgets.turned(examples, lambda x: pretext.turn_probabilities(h, task.head, x), picture=3)
 
 # %% turned-interpret [markdown]
 # Near its four angles it is sure, and in between it hands over from one answer to the next, usually within a few
@@ -301,7 +301,17 @@ for name, splits in seen.items():
 log.table("turns found/")
 
 # %% accuracy-interpret [markdown]
-# TODO-ACC
+# In brackets: mean and spread over several seeds; before them, your run. A quarter would be guessing. (The last row
+# comes later.)
+#
+# - **Digits**: {{ turns found/digits/test }} of the turns of digits that it never saw,
+#   {{ turns found/digits/training }} of those that it did. It has learned something about digits. Why not more, we will
+#   see.
+# - **Photographs**: {{ turns found/photos/training }} in training, {{ turns found/photos/test }} on test patches:
+#   **guessing**. It began to learn its 5,200 patches by heart, and nothing beyond. The falling loss did not tell.
+#
+# That is worth a second thought: a pseudo-label is a label like any other, so a pretext task can be **overfitted** like
+# any other. Hold data out for it, too.
 
 # %% measure [markdown]
 # ## Measure
@@ -375,7 +385,23 @@ plots.accuracies(photos_table, chance=1 / 13, title="photos")
 log.table("photos/")
 
 # %% measure-interpret [markdown]
-# TODO-MEASURE
+# Read the ledger's numbers, row by row.
+#
+# - **Digits, ten labels a class**: rotation {{ digits/rotation/10 labels }}, a random encoder
+#   {{ digits/random init/10 labels }}. What the encoder knows about turns is worth something for names. Your $g_\phi$,
+#   trained by hand, gets as much from the same features: {{ adapted by hand/digits/10 labels }}.
+# - **But raw pixels reach {{ digits/raw input/10 labels }}**: no difference that the spread would allow to claim. And
+#   supervised training, which may move the whole network, is far ahead ({{ digits/supervised/10 labels }}).
+# - **With one label a class** rotation ({{ digits/rotation/1 label a class }}) lies between the random encoder
+#   ({{ digits/random init/1 label a class }}) and raw pixels ({{ digits/raw input/1 label a class }}); with all labels
+#   it equals raw pixels. The same $\theta^*$ is worth different things at different budgets: one number is no result.
+# - **Photographs**: with ten labels rotation ({{ photos/rotation/10 labels }}) is **no better than a random encoder**
+#   ({{ photos/random init/10 labels }}), and with all labels its mean is below ({{ photos/rotation/all labels }},
+#   random {{ photos/random init/all labels }}). A network that has only learned its patches by heart has nothing to
+#   transfer.
+#
+# An unwelcome result, and an honest one: rotation prediction was made for whole, upright objects in large photographs,
+# a million of them [@gidaris2018rotation]. Thirteen photographs in small pieces are another thing.
 
 # %% six [markdown]
 # ## Why 6 and 9 suffer
@@ -416,8 +442,28 @@ plots.pictures({"upright 6": digits.test.x[sixes], "its neighbour,\nturned by ha
 # %% six-table
 log.table("by digit/")
 
+# %% six-neighbours
+log.table("neighbours/")
+
 # %% six-interpret [markdown]
-# TODO-SIX
+# Left: most errors are half turns; quarter turns, the second and fourth column, are few. And half turns come where
+# shapes demand them:
+#
+# - **1**: {{ by digit/1/right }} right, {{ by digit/1/off by a half turn }} off by half. It knows whether a 1 stands or
+#   lies, and tosses a coin for the rest: nobody could do better. **8** ({{ by digit/8/off by a half turn }} off by
+#   half) and **0** ({{ by digit/0/off by a half turn }}) are nearly as symmetric.
+# - **6 and 9**: {{ by digit/6/off by a half turn }} and {{ by digit/9/off by a half turn }} off by half, **3**
+#   {{ by digit/3/off by a half turn }}. On the right is why: the half-turned neighbour of an upright 6 is a **9** in
+#   {{ neighbours/6 upright/share that is a half-turned 9 }} of the cases, that of a 9 is a **6** in
+#   {{ neighbours/9 upright/share that is a half-turned 6 }}. The pictures show such pairs: same shape, but $z = 0$ for
+#   one and $z = 2$ for the other. A classifier can only split the difference.
+# - A symmetric digit finds itself: the neighbour of a 1 is a 1
+#   ({{ neighbours/1 upright/share that is a half-turned 1 }}), of a 0 a 0
+#   ({{ neighbours/0 upright/share that is a half-turned 0 }}); of a 4, hardly ever a 4
+#   ({{ neighbours/4 upright/share that is a half-turned 4 }}).
+#
+# Now the other side of it: a network that mixes up an upright 6 and a half-turned 9 has **not** mixed up 6 and 9. Both
+# stand upright in the target task. What the pretext task cannot decide need not hurt what it can transfer.
 
 # %% break [markdown]
 # ## Break it
@@ -439,7 +485,11 @@ for name, row in {"centred": centred, "one pixel off": off_centre}.items():
 log.table("centre/")
 
 # %% break-off-centre-interpret [markdown]
-# TODO-CENTRE
+# With the clue of one pixel the network finds more turns, {{ centre/one pixel off/turns found }} instead of
+# {{ centre/centred/turns found }}, and its features are worth **less**: {{ centre/one pixel off/10 labels }} instead of
+# {{ centre/centred/10 labels }} with ten labels a class. What is solved by a clue need not be solved by looking at
+# shapes. That is a **shortcut** [@geirhos2020shortcut], and a pretext accuracy that is too good to be true is how you
+# notice: there is no up in a 1.
 
 # %% break-up [markdown]
 # ### Pictures without an up
@@ -469,6 +519,9 @@ brick = off_mirror[:, photos.test.y == photos.classes.index("brick")]
 log.record("brick/mirrored/right or off by a half turn", (brick % 2 == 0).float().mean(), unit="accuracy")
 plots.accuracies(by_photo, chance=0.25, title="turns found, by photograph (below: those without an up)")
 
+# %% break-up-table
+log.table("by photo/")
+
 # %% break-up-light
 grey = augment.functional.to_grey
 for name in ("rocket", "flower", "temple", "cat"):
@@ -490,7 +543,30 @@ for name, compared_h in compared.items():
 log.table("groups/")
 
 # %% break-up-interpret [markdown]
-# TODO-UP
+# Three things at once, and two of them are no fault of the network.
+#
+# **There is no up.** Galaxies ({{ by photo/galaxies/mirrored }}), the retina ({{ by photo/retina/mirrored }}), grass
+# ({{ by photo/grass/mirrored }}), tissue ({{ by photo/tissue/mirrored }}): about what guessing gives. The **bricks**
+# ({{ by photo/brick/mirrored }}, mirrored) are the photographs' 1: the answer is right or off by half in
+# {{ brick/mirrored/right or off by a half turn }} of the cases. It knows lying from standing, and not up from down.
+#
+# **There is an up.** In the rocket's photograph ({{ by photo/rocket/mirrored }}, mirrored) the sky is darker than what
+# is below, in its left part as in its right.
+#
+# **A rule that does not carry over.** The astronaut lies far *below* guessing, mirrored
+# ({{ by photo/astronaut/mirrored }}) or not ({{ by photo/astronaut/as they are }}): a wrong rule, not a missing one.
+# All training patches come from a photograph's left part, all test patches from its right. The table shows one such
+# rule: "the lighter half is above" is true of {{ light/flower/brighter above, left (training) }} of the flower's
+# training patches and of {{ light/flower/brighter above, right (test) }} of its test patches. Rules about left and
+# right may carry over even less, since what faces the middle from the left faces away from it on the right. Mirroring
+# takes these away: less is learned by heart ({{ turns found/photos, mirrored/training }} in training), a little more
+# carries over ({{ turns found/photos, mirrored/test }}).
+#
+# **And the transfer?** On photographs with an up, the mean of rotation's probe ({{ groups/rotation/with an up }}) is
+# above the random encoder's ({{ groups/random init/with an up }}); on those without, below
+# ({{ groups/rotation/without }}, random {{ groups/random init/without }}), and mirroring makes up for that
+# ({{ groups/rotation, mirrored/without }}). The means are in the order that one would expect; the spread is as large as
+# the differences, so this is a guess, not a finding.
 
 # %% break-noise [markdown]
 # ### A task that noise can solve
@@ -540,7 +616,19 @@ for name, turn in turns.items():
 log.table("noise/")
 
 # %% break-noise-interpret [markdown]
-# TODO-NOISE
+# - **15 degrees**: on photographs the network finds {{ noise/15 degrees/turns found, photos }} of the turns of patches
+#   that it never saw. A triumph? On **noise** it finds {{ noise/15 degrees/turns found, noise }}. It looks at the black
+#   corners.
+# - **Corners cut off**: noise still gives {{ noise/15 degrees, corners cut off/turns found, noise }}. Interpolated
+#   pixels are smoother than the others, and your eye would not have told.
+# - **Quarter turns**: {{ noise/quarter turns/turns found, noise }}, guessing. They only move pixels, so that $P$ leaves
+#   no tracks. The authors chose them for that reason [@gidaris2018rotation], section 2.1.
+#
+# The probes' means are in reverse order (neighbours lie within their spread): the best pretext accuracy comes with the
+# poorest features ({{ noise/15 degrees/probe of photos, 10 labels }}), the worst with the best
+# ({{ noise/quarter turns/probe of photos, 10 labels }}). And another surprise: this last number comes from a *shorter*
+# run of the very task above, which gave {{ photos/rotation/10 labels }}. Longer training on a task without an answer is
+# training to learn by heart.
 
 # %% reflect [markdown]
 # ## Reflect
