@@ -159,6 +159,7 @@ class Seen:
 LESSONS = {
     "1.1": Seen("step", until="kmeans-widget"),
     "3.1": Seen("degrees", until="turned-widget"),
+    "2.1": Seen("Gibbs steps", until="gibbs-widget"),
     "4.2": Seen("temperature"),
 }
 

@@ -48,6 +48,14 @@ def call(fn: Callable, inputs: dict) -> dict:
     return {"result": result, "changed": changed}
 
 
+def parts_run(fn: Callable, inputs: dict) -> dict:
+    """As `call`, for a function that returns several tensors: they become a list."""
+    outputs = call(fn, inputs)
+    if isinstance(outputs["result"], (tuple, list)):
+        outputs["result"] = [part.detach().cpu() if isinstance(part, Tensor) else part for part in outputs["result"]]
+    return outputs
+
+
 def same(a: Tensor, b: Tensor) -> bool:
     """Equal in every bit that matters; nan equals nan."""
     return a.shape == b.shape and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))

@@ -1,0 +1,281 @@
+"""Lesson 2.1's checks. All chance is handed over as uniform numbers, so that right answers agree bit by bit."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply import parts_run
+from sslcourse.origins import contrastive_divergence, free_energy, gibbs_step, p_hidden, p_visible
+
+
+def machine(rng: torch.Generator, visible: int, hidden: int, spread: float = 1.0) -> dict[str, Tensor]:
+    """Parameters W, b, c of an RBM, of about this spread."""
+    shapes = {"W": (visible, hidden), "b": (visible,), "c": (hidden,)}
+    return {name: spread * torch.randn(shape, generator=rng) for name, shape in shapes.items()}
+
+
+def binary(rng: torch.Generator, *shape: int) -> Tensor:
+    return (torch.rand(shape, generator=rng) < 0.5).float()
+
+
+def clear_of(p: Tensor, rng: torch.Generator) -> Tensor:
+    """Uniform numbers, none of them so close to p that rounding decides whether it is smaller."""
+    u = torch.rand(p.shape, generator=rng)
+    return torch.where((u - p).abs() < 1e-3, torch.where(p < 0.5, p + 2e-3, p - 2e-3), u)
+
+
+def chance(v: Tensor, parameters: dict, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(u_h, u_v) for one Gibbs step from v, clear of both layers' probabilities."""
+    W, b, c = (parameters[name] for name in "Wbc")
+    u_h = clear_of(p_hidden(v, W, c), rng)
+    return u_h, clear_of(p_visible((u_h < p_hidden(v, W, c)).float(), W, b), rng)
+
+
+def parts_fault(outputs: dict, shapes: dict[str, tuple[int, ...]]) -> str | None:
+    """What is wrong with the form of several results: how many, and each as in `tensor_fault`."""
+    names, result = ", ".join(shapes), outputs["result"]
+    if result is None:
+        return "it returned nothing; is there a `return`?"
+    if not isinstance(result, list) or len(result) != len(shapes):
+        what = f"{len(result)} things" if isinstance(result, list) else f"a {type(result).__name__}"
+        return f"it returned {what}; it should be {len(shapes)} tensors: {names}"
+    for part, (name, shape) in zip(result, shapes.items(), strict=True):
+        if isinstance(part, Tensor) and part.dtype == torch.bool:
+            return f"{name} is a tensor of True and False; make it numbers, with .float() or .to(v.dtype)"
+        if fault := tensor_fault({"result": part, "changed": outputs["changed"]}, shape):
+            return fault if fault.startswith("it changed") else f"{name} is not as it should be: {fault}"
+    return None
+
+
+def energy_cases(rng: torch.Generator) -> list[dict]:
+    """N, D and H all different; at last weights so large that exp() of what a hidden unit receives overflows."""
+    made = [
+        {"v": binary(rng, n, d)} | machine(rng, d, h, spread)
+        for n, d, h, spread in ((24, 10, 6, 1.0), (17, 9, 12, 1.0), (15, 12, 7, 60.0))
+    ]
+    made[-1]["c"][0] = 400.0
+    return made
+
+
+def energy_verdict(inputs: dict, outputs: dict) -> str | None:
+    v, W, b, c = (inputs[name].double() for name in ("v", "W", "b", "c"))
+    right = free_energy(v, W, b, c)
+    result = outputs["result"]
+    if isinstance(result, Tensor) and result.shape == ():
+        return f"it returned one number for all {len(v)} rows of v; each row has a free energy of its own"
+    if isinstance(result, Tensor) and tuple(result.shape) == (len(v), len(c)):
+        return "it returned a number for each hidden unit; sum over the hidden units (dim=1)"
+    if fault := tensor_fault(outputs, (len(v),)):
+        return fault
+    a, visible = v @ W + c, v @ b
+    if not result.isfinite().all():
+        return (
+            f"it is not finite where a hidden unit receives {a.max():.0f}: exp() of that is too large for float32. "
+            "Let F.softplus take exponential and logarithm in one step"
+        )
+    scale = v @ b.abs() + (v @ W.abs() + c.abs()).sum(dim=1)
+    tolerance = 1e-6 * (10 + scale.max().item())  # float32: sums of terms as large as this
+    if distance(result, right) <= tolerance:
+        return None
+    hidden, p = F.softplus(a).sum(dim=1), a.sigmoid()
+    expected = -visible - (p * a).sum(dim=1)
+    mistakes = {
+        "the sign is wrong: likely v have a low free energy": -right,
+        "the visible term has the wrong sign: a pixel that is on lowers the free energy by its bias": visible - hidden,
+        "the hidden term has the wrong sign: each softplus is subtracted": hidden - visible,
+        "the visible bias b is missing: v b is subtracted, too": -hidden,
+        "the hidden bias c is missing inside the softplus": -visible - F.softplus(v @ W).sum(dim=1),
+        "the hidden term is missing": -visible,
+        "this is the mean over hidden units; take the sum": -visible - F.softplus(a).mean(dim=1),
+        "you sum what the hidden units receive and take one softplus of it; take the softplus first, then the sum": (
+            -visible - F.softplus(a.sum(dim=1))
+        ),
+        "this is the expected energy at h = p(h | v); it lacks the entropy of h. Sum over h inside the logarithm": (
+            expected
+        ),
+        "this is the energy of the best h; a free energy sums over all h, which makes relu a softplus": (
+            -visible - a.relu().sum(dim=1)
+        ),
+        "you sum sigmoids; the logarithm of 1 + exp(a) is the softplus": -visible - p.sum(dim=1),
+        "you sum logarithms of sigmoids; log(1 + exp(a)) has a plus sign": -visible - p.log().sum(dim=1),
+        "this is log(exp(a)), not log(1 + exp(a)): a hidden unit may be off, too": -visible - a.sum(dim=1),
+    }
+    return likely_cause(result, right, mistakes, 5 * tolerance) or (
+        f"it is off by up to {distance(result, right):.3g}; values run from {result.min():.4g} to {result.max():.4g}, "
+        f"and should from {right.min():.4g} to {right.max():.4g}"
+    )
+
+
+def gibbs_cases(rng: torch.Generator) -> list[dict]:
+    """Samples enough that no two mistakes give the same bits; in the last case D equals H."""
+    made = []
+    for n, d, h in ((24, 14, 9), (30, 8, 15), (25, 12, 12)):
+        parameters, v = machine(rng, d, h), binary(rng, n, d)
+        u_h, u_v = chance(v, parameters, rng)
+        made.append({"v": v} | parameters | {"u_h": u_h, "u_v": u_v})
+    return made
+
+
+def gibbs_verdict(inputs: dict, outputs: dict) -> str | None:
+    v, W, b, c, u_h, u_v = (inputs[name] for name in ("v", "W", "b", "c", "u_h", "u_v"))
+    right_h, right_v = gibbs_step(v, W, b, c, u_h, u_v)
+    result = outputs["result"]
+    swapped = isinstance(result, list) and [getattr(part, "shape", 0) for part in result] == [u_v.shape, u_h.shape]
+    if swapped and u_h.shape != u_v.shape:
+        return "h and the new v are in the wrong order: return h, v"
+    if fault := parts_fault(outputs, {"h": tuple(u_h.shape), "v": tuple(u_v.shape)}):
+        return fault
+    h, new_v = result
+    p_h = p_hidden(v, W, c)
+    for name, part in (("h", h), ("v", new_v)):
+        if not ((part == 0) | (part == 1)).all():
+            return f"{name} holds values other than 0 and 1, such as probabilities; turn a unit on where u_{name} < p"
+    wrong_h = {
+        "h is turned round: a unit is on where u_h is below its probability, so that it is on with probability p": (
+            u_h > p_h
+        ),
+        "h does not depend on u_h: you round the probability; without chance the chain cannot sample": p_h > 0.5,
+        "the hidden bias c is missing": u_h < (v @ W).sigmoid(),
+        "the sigmoid is missing for h: u_h is compared with v W + c itself": u_h < v @ W + c,
+    }
+    if fault := bits_fault(h, right_h, wrong_h, "h", "p(h | v)"):
+        return fault
+    p_v = p_visible(right_h, W, b)
+    wrong_v = {
+        "v is the one that came in; draw a new one from p(v | h)": v,
+        "v is turned round: a pixel is on where u_v is below its probability": u_v > p_v,
+        "v does not depend on u_v: you round the probability; without chance the chain cannot sample": p_v > 0.5,
+        "the visible bias b is missing": u_v < (right_h @ W.T).sigmoid(),
+        "the sigmoid is missing for v: u_v is compared with W h + b itself": u_v < right_h @ W.T + b,
+        "v is drawn from p(h | v) instead of from the h that you drew: h must be 0 or 1 on the way down": (
+            u_v < p_visible(p_h, W, b)
+        ),
+        **({"the way down needs W transposed": u_v < p_visible(right_h, W.T, b)} if u_h.shape == u_v.shape else {}),
+    }
+    return bits_fault(new_v, right_v, wrong_v, "v", "p(v | h)")
+
+
+def bits_fault(bits: Tensor, right: Tensor, mistakes: dict[str, Tensor], name: str, p: str) -> str | None:
+    """What is wrong with zeros and ones, the likely cause first."""
+    if torch.equal(bits.double(), right.double()):
+        return None
+    share = (bits != right).double().mean().item()
+    return likely_cause(bits, right, {cause: value.float() for cause, value in mistakes.items()}, 0) or (
+        f"{100 * share:.0f} % of {name} differ from what its uniform numbers give: a unit is on exactly where u_{name} "
+        f"is below {p}. Do you draw numbers of your own?"
+    )
+
+
+def divergence_cases(rng: torch.Generator) -> list[dict]:
+    """CD-1 and CD-3 from the data, then persistent chains, of as many samples as the data and of more."""
+    made = []
+    for n, m, d, h, k, persistent in (
+        (20, 20, 14, 9, 1, False),
+        (18, 18, 13, 8, 3, False),
+        (20, 20, 9, 11, 2, True),
+        (16, 24, 7, 12, 1, True),
+    ):
+        parameters, v = machine(rng, d, h, 0.7), binary(rng, n, d)
+        chain = binary(rng, m, d) if persistent else v.clone()
+        u, stands = [], chain
+        for _ in range(k):
+            u.append(chance(stands, parameters, rng))
+            _, stands = gibbs_step(stands, *parameters.values(), *u[-1])
+        made.append({"v": v, "chain": chain} | parameters | {"u": u})
+    return made
+
+
+def divergence_verdict(inputs: dict, outputs: dict) -> str | None:
+    v, chain, W, b, c, u = (inputs[name] for name in ("v", "chain", "W", "b", "c", "u"))
+    result = outputs["result"]
+    if isinstance(result, list) and len(result) == 4 and getattr(result[0], "shape", 0) == W.T.shape != W.shape:
+        return f"dW has the shape {tuple(W.T.shape)}, but W has {tuple(W.shape)}: put v on the left, transposed"
+    shapes = {"dW": W.shape, "db": b.shape, "dc": c.shape, "chain": chain.shape}
+    if fault := parts_fault(outputs, {name: tuple(shape) for name, shape in shapes.items()}):
+        return fault
+    *right, stopped = contrastive_divergence(v, chain, W, b, c, u)
+    if fault := chain_fault(result[3], stopped, inputs):
+        return fault
+    tolerance = 1e-5  # float32, means of numbers of at most 1
+    known = divergence_mistakes(v, stopped, chain, W, b, c, u)
+    for index, name in enumerate(("dW", "db", "dc")):
+        if distance(result[index], right[index]) > tolerance:
+            mistakes = {cause: values[index] for cause, values in known.items()}
+            return likely_cause(result[index], right[index], mistakes, tolerance) or (
+                f"{name} is off by up to {distance(result[index], right[index]):.3g}; values run from "
+                f"{result[index].min():.3g} to {result[index].max():.3g}, and should from {right[index].min():.3g} "
+                f"to {right[index].max():.3g}"
+            )
+    return None
+
+
+def chain_fault(chain: Tensor, stopped: Tensor, inputs: dict) -> str | None:
+    """Whether the chain (M,D) stands where k steps with these numbers lead from where it began."""
+    v, start, W, b, c, u = (inputs[name] for name in ("v", "chain", "W", "b", "c", "u"))
+    if not ((chain == 0) | (chain == 1)).all():
+        return "chain holds values other than 0 and 1; return the zeros and ones of the last Gibbs step"
+    once = gibbs_step(start, W, b, c, *u[0])[1]
+    mistakes = {
+        "chain is still where it began: return the v of the last Gibbs step": start,
+        "you return the data v as chain; return the v of the last Gibbs step": v,
+        f"one Gibbs step was taken; u holds {len(u)} pairs, and each is a step": once,
+        "each step begins anew at the start; it should begin where the step before stopped": (
+            gibbs_step(start, W, b, c, *u[-1])[1]
+        ),
+    }
+    if v.shape == start.shape:
+        from_data = contrastive_divergence(v, v, W, b, c, u)[3]
+        mistakes["the chain begins at the data v; it should begin at `chain`, which persistent CD needs"] = from_data
+    return bits_fault(chain, stopped, mistakes, "v", "p(v | h)")
+
+
+def divergence_mistakes(v, stopped, chain, W, b, c, u) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """What the usual mistakes give instead of (dW, db, dc)."""
+    h, h_k = p_hidden(v, W, c), p_hidden(stopped, W, c)
+    before = chain
+    for pair in u[:-1]:
+        before = gibbs_step(before, W, b, c, *pair)[1]
+    h_last, _ = gibbs_step(before, W, b, c, *u[-1])
+
+    def means(v: Tensor, h: Tensor, n: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        n = n or len(v)
+        return v.T @ h / n, v.sum(dim=0) / n, h.sum(dim=0) / n
+
+    def minus(positive: tuple, negative: tuple) -> tuple:
+        return tuple(p - q for p, q in zip(positive, negative, strict=True))
+
+    data, model = means(v, h), means(stopped, h_k)
+    return {
+        "the sign is wrong: the data's statistics count plus, the chain's minus": minus(model, data),
+        "the negative phase is missing: subtract the chain's statistics": data,
+        "this is the chain's statistics alone; they are subtracted from the data's": model,
+        "these are sums over samples; take means": minus(means(v, h, 1), means(stopped, h_k, 1)),
+        "both sums are divided by the number of rows of v; the chain's by its own": minus(
+            data, means(stopped, h_k, len(v))
+        ),
+        "the chain's hidden units are those that were drawn before its last v; take p(h | v) at the last v": minus(
+            data, means(stopped, h_last)
+        ),
+        "the chain's hidden units belong to the v before the last; take p(h | v) at the last v": minus(
+            data, means(stopped, p_hidden(before, W, c))
+        ),
+        "the chain's statistics are taken where it began; take them where it stopped": minus(
+            data, means(chain, p_hidden(chain, W, c))
+        ),
+        "the statistics use p(v | h) for the chain's visible units; take its zeros and ones": minus(
+            data, means(p_visible(h_last, W, b), h_k)
+        ),
+        "plus should be minus: the chain's statistics are subtracted": tuple(
+            p + q for p, q in zip(data, model, strict=True)
+        ),
+    }
+
+
+CHECKS = {
+    "free_energy": Check("free_energy", free_energy, energy_cases, energy_verdict),
+    "gibbs_step": Check("gibbs_step", gibbs_step, gibbs_cases, gibbs_verdict, parts_run),
+    "contrastive_divergence": Check(
+        "contrastive_divergence", contrastive_divergence, divergence_cases, divergence_verdict, parts_run
+    ),
+}

@@ -1,0 +1,28 @@
+"""Origins (module 2): what was learned without labels before the name self-supervised learning."""
+
+from sslcourse.origins.likelihood import ais_log_z, base_rates, exact_log_z, pseudo_likelihood
+from sslcourse.origins.rbm import (
+    RBM,
+    binarised,
+    contrastive_divergence,
+    free_energy,
+    gibbs_step,
+    p_hidden,
+    p_visible,
+    uniforms,
+)
+
+__all__ = [
+    "RBM",
+    "ais_log_z",
+    "base_rates",
+    "binarised",
+    "contrastive_divergence",
+    "exact_log_z",
+    "free_energy",
+    "gibbs_step",
+    "p_hidden",
+    "p_visible",
+    "pseudo_likelihood",
+    "uniforms",
+]

@@ -1,0 +1,95 @@
+"""Lesson 2.1's figures: filters, a Gibbs chain, free energies, the three parts of a likelihood, AIS beside the truth."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from sslcourse.origins.rbm import RBM
+from sslcourse.plots import OKABE_ITO, figure
+
+SIDE = 28  # pixels on a digit's side
+
+
+def filters(W: Tensor, rows: int = 3, columns: int = 12) -> Figure:
+    """The weights (D,H) of the hidden units with the longest columns, as pictures: orange turns a unit on, blue off."""
+    made, axes = figure(rows, columns, 1.05 * columns, 1.12 * rows)
+    longest = W.norm(dim=0).argsort(descending=True)[: len(axes)]
+    limit = W[:, longest].abs().quantile(0.995).item()
+    for axis, unit in zip(axes, longest.tolist(), strict=True):
+        axis.imshow(W[:, unit].view(SIDE, SIDE).cpu().numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit)
+        axis.set(xticks=[], yticks=[])
+    return made
+
+
+def walk(rbm: RBM, start: Tensor, steps: int, seed: int = 0) -> Tensor:
+    """A Gibbs chain from start (D,): the visible units at each step, (steps + 1, D)."""
+    chance = torch.Generator(start.device).manual_seed(seed)
+    places = [start[None]]
+    for _ in range(steps):
+        places.append(rbm.sample(places[-1], 1, chance))
+    return torch.cat(places)
+
+
+def chain(rbm: RBM, places: Tensor, steps: int) -> Figure:
+    """A Gibbs chain (T,D) after some steps: v, p(h | v), p(v | h) for an h drawn from it, and F(v) all the way."""
+    v = places[steps : steps + 1]
+    p_h = rbm(v)
+    h = (torch.rand(p_h.shape, generator=torch.Generator().manual_seed(steps)) < p_h.cpu()).to(p_h)
+    made, axes = figure(1, 4, 14, 3.9)
+    height = next(n for n in range(int(rbm.dim**0.5), 0, -1) if rbm.dim % n == 0)
+    pictures = {
+        f"v after {steps} steps": v.view(SIDE, SIDE),
+        f"p(h | v), {rbm.dim} hidden units": p_h.view(height, -1),
+        "p(v | h), h drawn": torch.sigmoid(h @ rbm.W.T + rbm.b).view(SIDE, SIDE),
+    }
+    for axis, (title, picture) in zip(axes, pictures.items(), strict=False):
+        axis.imshow(picture.cpu().numpy(), cmap="gray", vmin=0, vmax=1)
+        axis.set(title=title, xticks=[], yticks=[])
+    energy = rbm.free_energy(places).cpu()
+    axes[3].plot(energy, color=OKABE_ITO[0])
+    axes[3].plot(steps, energy[steps], "o", color=OKABE_ITO[1], markersize=12)
+    axes[3].set(title="F(v) along the chain (nats)", xlabel="Gibbs steps")
+    return made
+
+
+def free_energies(groups: Mapping[str, Tensor]) -> Figure:
+    """Histograms of free energies (N,) in nats, one colour a group."""
+    made, (axis,) = figure(1, 1, 11, 4)
+    everything = torch.cat(list(groups.values()))
+    bins = torch.linspace(everything.min().item(), everything.max().item(), 80).tolist()
+    for index, (name, values) in enumerate(groups.items()):
+        axis.hist(values.cpu().tolist(), bins=bins, color=OKABE_ITO[index], alpha=0.75, label=name)
+    axis.set(xlabel="free energy F(v), nats (left: the model finds it likely)", ylabel="samples")
+    axis.legend(frameon=False)
+    return made
+
+
+def phases(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """A panel for each quantity over epochs, a line for each run: {quantity: {run: values from epoch 0}}."""
+    made, axes = figure(1, len(curves), 4.6 * len(curves), 3.9)
+    for axis, (title, lines) in zip(axes, curves.items(), strict=True):
+        for index, (name, values) in enumerate(lines.items()):
+            axis.plot(values, "os^D"[index] + "-", color=OKABE_ITO[index], label=name)
+        axis.set(title=title, xlabel="epoch")
+    axes[0].legend(frameon=False, fontsize=12)
+    return made
+
+
+def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]) -> Figure:
+    """AIS's estimate of log Z minus the exact one (nats): {machine: {start: {steps: errors of the repeats}}}."""
+    made, axes = figure(1, len(errors), 6.5 * len(errors), 4.2)
+    for axis, (machine, starts) in zip(axes, errors.items(), strict=True):
+        axis.axhspan(-0.5, 0.5, color=OKABE_ITO[2], alpha=0.25, label="within half a nat")
+        for index, (start, found) in enumerate(starts.items()):
+            points = [(steps, error) for steps, values in found.items() for error in values]
+            x, y = zip(*points, strict=True)
+            axis.plot(x, y, "os"[index], color=OKABE_ITO[index], markersize=9, alpha=0.7, label=f"from {start}")
+        axis.set(xscale="log", xlabel="annealing steps", title=machine)
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set_ylim(-300, 3)
+        axis.set_yticks([-100, -10, -1, 0, 1], ["-100", "-10", "-1", "0", "1"])
+    axes[0].set_ylabel("estimate - exact log Z (nats)")
+    axes[-1].legend(frameon=False, fontsize=12, loc="center right")
+    return made
