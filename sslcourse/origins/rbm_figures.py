@@ -1,4 +1,4 @@
-"""Lesson 2.1's figures: filters, a Gibbs chain, free energies, the three parts of a likelihood, AIS beside the truth."""
+"""Lesson 2.1's figures: filters, a Gibbs chain, free energies, the parts of a likelihood, AIS beside the truth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,13 +13,14 @@ SIDE = 28  # pixels on a digit's side
 
 
 def filters(W: Tensor, rows: int = 3, columns: int = 12) -> Figure:
-    """The weights (D,H) of the hidden units with the longest columns, as pictures: orange turns a unit on, blue off."""
+    """Columns of W (D,H), the longest ones, as pictures: orange pixels turn the hidden unit on, purple ones off."""
     made, axes = figure(rows, columns, 1.05 * columns, 1.12 * rows)
     longest = W.norm(dim=0).argsort(descending=True)[: len(axes)]
     limit = W[:, longest].abs().quantile(0.995).item()
     for axis, unit in zip(axes, longest.tolist(), strict=True):
         axis.imshow(W[:, unit].view(SIDE, SIDE).cpu().numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit)
         axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
     return made
 
 
@@ -37,11 +38,11 @@ def chain(rbm: RBM, places: Tensor, steps: int) -> Figure:
     v = places[steps : steps + 1]
     p_h = rbm(v)
     h = (torch.rand(p_h.shape, generator=torch.Generator().manual_seed(steps)) < p_h.cpu()).to(p_h)
-    made, axes = figure(1, 4, 14, 3.9)
+    made, axes = figure(1, 4, 15, 3.9)
     height = next(n for n in range(int(rbm.dim**0.5), 0, -1) if rbm.dim % n == 0)
     pictures = {
-        f"v after {steps} steps": v.view(SIDE, SIDE),
-        f"p(h | v), {rbm.dim} hidden units": p_h.view(height, -1),
+        f"v at step {steps}": v.view(SIDE, SIDE),
+        f"p(h | v), {rbm.dim} units": p_h.view(height, -1),
         "p(v | h), h drawn": torch.sigmoid(h @ rbm.W.T + rbm.b).view(SIDE, SIDE),
     }
     for axis, (title, picture) in zip(axes, pictures.items(), strict=False):
@@ -50,7 +51,7 @@ def chain(rbm: RBM, places: Tensor, steps: int) -> Figure:
     energy = rbm.free_energy(places).cpu()
     axes[3].plot(energy, color=OKABE_ITO[0])
     axes[3].plot(steps, energy[steps], "o", color=OKABE_ITO[1], markersize=12)
-    axes[3].set(title="F(v) along the chain (nats)", xlabel="Gibbs steps")
+    axes[3].set(title="F(v) by step (nats)", xlabel="Gibbs steps")
     return made
 
 
