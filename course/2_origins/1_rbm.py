@@ -179,8 +179,8 @@ gibbs_step = check(gibbs_step)
 # \big\langle v\, p(h \mid v)^\top \big\rangle_\text{model},$$
 #
 # and likewise for $b$ with $\langle v \rangle$, and for $c$ with $\langle p(h \mid v) \rangle$. The first mean, the
-# **positive phase**, lowers the free energy of data. The second, the **negative phase**, raises that of what the model
-# itself believes in. It needs samples of the model, and those need a long Gibbs chain.
+# **positive phase**, lowers the free energy of data. The second, the **negative phase**, raises that of what the
+# model itself believes in. It needs samples of the model, and those need a long Gibbs chain.
 #
 # Hinton's shortcut: **start the chain at the data and take only** $k$ **steps**, often one [@hinton2002training].
 # That is CD-$k$. Tieleman's: never start anew; each update goes on with the chain **where the last one stopped**
@@ -295,9 +295,9 @@ plots.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 # ### Beside scikit-learn
 #
 # `sklearn.neural_network.BernoulliRBM` is what many people would use. It trains by PCD. The race is run at **its
-# defaults**, 256 units, batches of ten, a constant rate of a tenth, on the same binary digits in the same precision, on
-# the CPU. Timed is one pass at a time, in turns; compared are the machines after five. On our side runs the package's
-# version of your functions, which gives the same numbers.
+# defaults**, 256 units, batches of ten, a constant rate of a tenth, on the same binary digits in the same precision,
+# on the CPU. Timed is one pass at a time, in turns; compared are the machines after five. On our side runs the
+# package's version of your functions, which gives the same numbers.
 
 # %% race-run
 from sklearn.neural_network import BernoulliRBM
@@ -347,15 +347,15 @@ log.table("race/")
 # chance, and the **pseudo-likelihood**, how well each pixel is predicted from all others,
 # $\sum_i \log p(v_i \mid v_{-i})$ [@besag1975statistical]. Higher is better.
 #
-# CD-1 reconstructs with an error of {{ race/CD-1/reconstruction error }}, scikit-learn with {{
-# race/scikit-learn/reconstruction error }}; its pseudo-likelihood is {{ race/CD-1/pseudo-likelihood }},
+# CD-1 reconstructs with an error of {{ race/CD-1/reconstruction error }}, scikit-learn with
+# {{ race/scikit-learn/reconstruction error }}; its pseudo-likelihood is {{ race/CD-1/pseudo-likelihood }},
 # scikit-learn's {{ race/scikit-learn/pseudo-likelihood }}. That is the algorithm, not the code: ten persistent chains
-# at a constant rate are too few and too hasty, and **our own PCD at these settings is not much better** ({{
-# race/PCD/reconstruction error }} and {{ race/PCD/pseudo-likelihood }}). Above, with fifty chains and a falling rate,
-# PCD was another machine.
+# at a constant rate are too few and too hasty, and **our own PCD at these settings is not much better**
+# ({{ race/PCD/reconstruction error }} and {{ race/PCD/pseudo-likelihood }}). Above, with fifty chains and a falling
+# rate, PCD was another machine.
 #
-# The speed is the code: CD-1 is {{ race/CD-1/times as fast }} as fast, and PCD, the same algorithm as theirs, {{
-# race/PCD/times as fast }}. Both sides do the same few matrix products on whole batches, so the difference lies
+# The speed is the code: CD-1 is {{ race/CD-1/times as fast }} as fast, and PCD, the same algorithm as theirs,
+# {{ race/PCD/times as fast }}. Both sides do the same few matrix products on whole batches, so the difference lies
 # around them. We looked where theirs spends its time: the largest part is one subtraction, of two matrices of the
 # size of $W$ that lie in memory in opposite orders. Ours stacks the two batches, the chain's with a minus sign, and
 # gets the difference from **one** product. It also draws its random numbers in single precision. With larger batches
@@ -364,8 +364,8 @@ log.table("race/")
 # %% measure [markdown]
 # ## Measure
 #
-# Reconstruction favours CD-1, dreams favour PCD. Who is right? The honest judge is the likelihood of test digits,
-# $\log p(v) = -F(v) - \log Z$, and the difficulty is $Z$: a sum over $2^{784}$ pictures.
+# By reconstruction the three are equally good, by their dreams they are not. The honest judge is the likelihood of
+# test digits, $\log p(v) = -F(v) - \log Z$, and the difficulty is $Z$: a sum over $2^{784}$ pictures.
 #
 # ### Exactly, on a small machine
 #
@@ -429,12 +429,12 @@ for name, rbm in machines.items():
 log.table("models/")
 
 # %% measure-likelihood-interpret [markdown]
-# Read the columns against each other. By reconstruction, CD-1 ({{ models/CD-1/reconstruction error }}) and PCD ({{
-# models/PCD/reconstruction error }}) are near each other, and by pseudo-likelihood, too ({{
-# models/CD-1/pseudo-likelihood }} and {{ models/PCD/pseudo-likelihood }}). By likelihood CD-1 is far behind: {{
-# models/CD-1/log p(v) }} a digit against {{ models/PCD/log p(v) }} for PCD and {{ models/CD-5/log p(v) }} for CD-5.
-# For CD-1, coin flips give the larger $\log Z$: {{ models/CD-1/log Z, coin flips }} against {{ models/CD-1/log Z,
-# frequencies }}. With the paper's start alone we would have praised it.
+# Read the columns against each other. By reconstruction, CD-1 ({{ models/CD-1/reconstruction error }}) and PCD
+# ({{ models/PCD/reconstruction error }}) are near each other, and by pseudo-likelihood, too
+# ({{ models/CD-1/pseudo-likelihood }} and {{ models/PCD/pseudo-likelihood }}). By likelihood CD-1 is far behind:
+# {{ models/CD-1/log p(v) }} a digit against {{ models/PCD/log p(v) }} for PCD and {{ models/CD-5/log p(v) }} for
+# CD-5. For CD-1, coin flips give the larger $\log Z$: {{ models/CD-1/log Z, coin flips }} against
+# {{ models/CD-1/log Z, frequencies }}. With the paper's start alone we would have praised it.
 #
 # **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one
 # pixel; both look only next door to digits, where CD-1 looked, too. All of these likelihoods are upper bounds: AIS
@@ -465,12 +465,12 @@ log.table("energy/")
 
 # %% energy-measure-interpret [markdown]
 # The picture shows PCD. Of all pairs of a test digit and a noise picture, the digit has the lower free energy in the
-# share under *digit below*: on PCD {{ energy/PCD/digit below frequencies }} against frequencies and {{
-# energy/PCD/digit below coin flips }} against coin flips.
+# share under *digit below*: on PCD {{ energy/PCD/digit below frequencies }} against frequencies and
+# {{ energy/PCD/digit below coin flips }} against coin flips.
 #
 # A riddle, then. On CD-1, too, a digit ({{ energy/CD-1/F, test digits }}) lies hundreds of nats below a coin-flip
-# picture ({{ energy/CD-1/F, coin flips }}), and after a thousand steps from noise its chain is still at {{
-# energy/CD-1/F, dreams from noise }}. If one digit is so much likelier than one noise picture, why does the chain
+# picture ({{ energy/CD-1/F, coin flips }}), and after a thousand steps from noise its chain is still at
+# {{ energy/CD-1/F, dreams from noise }}. If one digit is so much likelier than one noise picture, why does the chain
 # stay? Because there are so many noise pictures: nearly $2^{784} \approx e^{543}$. Add $543$ to minus their free
 # energy, and the *region* outweighs all digits. Physicists call it entropy. **A free energy compares pictures, not
 # regions.**
@@ -501,14 +501,14 @@ log.table("features/")
 # %% features-interpret [markdown]
 # With ten labels a class, features of CD-1 reach {{ features/CD-1/10 labels }} and those of PCD
 # {{ features/PCD/10 labels }}: more than raw pixels ({{ features/raw input/10 labels }}), an untrained RBM
-# ({{ features/RBM, untrained/10 labels }}) and a random ConvNet ({{ features/random init/10 labels }}), and as much as
-# the whole ConvNet trained supervised ({{ features/supervised/10 labels }}). With all labels they reach
+# ({{ features/RBM, untrained/10 labels }}) and a random ConvNet ({{ features/random init/10 labels }}), and as much
+# as the whole ConvNet trained supervised ({{ features/supervised/10 labels }}). With all labels they reach
 # {{ features/CD-1/all labels }} and {{ features/PCD/all labels }}, hardly more than raw pixels
 # ({{ features/raw input/all labels }}) and less than supervised ({{ features/supervised/all labels }}). You will meet
 # the pattern again: what is learned without labels pays where labels are few.
 #
-# And the machine that holds noise to be likelier than digits has features as good as the one that does not. Where there
-# are data, the two agree.
+# And the machine that holds noise to be likelier than digits has features as good as the one that does not. Where
+# there are data, the two agree.
 
 # %% break [markdown]
 # ## Break it
@@ -546,11 +546,11 @@ rbm_figures.phases(curves)
 log.table("phases/")
 
 # %% break-negative-interpret [markdown]
-# Without the negative phase the free energy of digits falls and falls, to {{ phases/positive phase only/F(test
-# digits) }}: a triumph, if that were the aim. But the free energy of noise falls with it ({{ phases/positive phase
-# only/F(noise) }}), $Z$ grows faster than both, and the likelihood of digits goes **down**, to {{ phases/positive
-# phase only/log p(test digits) }}. With both phases $F$ moves little, and the likelihood rises to {{ phases/both
-# phases/log p(test digits) }}.
+# Without the negative phase the free energy of digits falls and falls, to
+# {{ phases/positive phase only/F(test digits) }}: a triumph, if that were the aim. But the free energy of noise falls
+# with it ({{ phases/positive phase only/F(noise) }}), $Z$ grows faster than both, and the likelihood of digits goes
+# **down**, to {{ phases/positive phase only/log p(test digits) }}. With both phases $F$ moves little, and the
+# likelihood rises to {{ phases/both phases/log p(test digits) }}.
 #
 # Probability is a budget. Whoever only rewards the data teaches the machine to like everything. You will meet this
 # again: without negatives, or something in their place, a contrastive encoder maps all pictures to one point.
