@@ -436,6 +436,11 @@ log.table("models/")
 # CD-5. For CD-1, coin flips give the larger $\log Z$: {{ models/CD-1/log Z, coin flips }} against
 # {{ models/CD-1/log Z, frequencies }}. With the paper's start alone we would have praised it.
 #
+# CD-5 is a puzzle of its own: a likelihood like PCD's, and dreams that hang in the noise like those of CD-1. Its
+# estimates say why. From coin flips $\log Z$ is only {{ models/CD-5/log Z, coin flips }}, from frequencies
+# {{ models/CD-5/log Z, frequencies }}: the noise holds next to nothing of the probability. A chain that starts there
+# is not where it belongs; it just takes very long to find the way out. A good model can be slow to walk in.
+#
 # **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one
 # pixel; both look only next door to digits, where CD-1 looked, too. All of these likelihoods are upper bounds: AIS
 # may have missed another region.
@@ -501,8 +506,8 @@ log.table("features/")
 # %% features-interpret [markdown]
 # With ten labels a class, features of CD-1 reach {{ features/CD-1/10 labels }} and those of PCD
 # {{ features/PCD/10 labels }}: more than raw pixels ({{ features/raw input/10 labels }}), an untrained RBM
-# ({{ features/RBM, untrained/10 labels }}) and a random ConvNet ({{ features/random init/10 labels }}), and as much
-# as the whole ConvNet trained supervised ({{ features/supervised/10 labels }}). With all labels they reach
+# ({{ features/RBM, untrained/10 labels }}) and a random ConvNet ({{ features/random init/10 labels }}), and close
+# to the whole ConvNet trained supervised ({{ features/supervised/10 labels }}). With all labels they reach
 # {{ features/CD-1/all labels }} and {{ features/PCD/all labels }}, hardly more than raw pixels
 # ({{ features/raw input/all labels }}) and less than supervised ({{ features/supervised/all labels }}). You will meet
 # the pattern again: what is learned without labels pays where labels are few.

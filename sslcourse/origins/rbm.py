@@ -54,14 +54,13 @@ def contrastive_divergence(
     v: (N,D) data. chain: (M,D), where k = len(u) steps of Gibbs sampling begin: at v for CD-k (Hinton, 2002), where
     the last update stopped for persistent CD (Tieleman, 2008). u: k pairs (u_h, u_v), see `gibbs_step`.
     """
-    h = p_hidden(v, W, c)
-    h_k = h if chain is v else p_hidden(chain, W, c)
-    for u_h, u_v in u:  # as gibbs_step, but p(h | chain) is computed once, for the next step or for the statistics
-        chain = p_visible((u_h < h_k).to(v.dtype), W, b).gt_(u_v)
-        h_k = p_hidden(chain, W, c)
-    # One product of both batches, the chain's share negative, in place of a difference of two large matrices.
-    dW = torch.cat([v, chain]).T @ torch.cat([h / len(v), h_k / -len(chain)])
-    return dW, v.mean(dim=0) - chain.mean(dim=0), h.mean(dim=0) - h_k.mean(dim=0), chain
+    for u_h, u_v in u:
+        _, chain = gibbs_step(chain, W, b, c, u_h, u_v)
+    # Every sample with its share in the two means, the chain's negative: one product is then their difference.
+    share = torch.cat([v.new_full((len(v), 1), 1 / len(v)), v.new_full((len(chain), 1), -1 / len(chain))])
+    both = torch.cat([v, chain])
+    h = p_hidden(both, W, c).mul_(share)
+    return both.T @ h, (both * share).sum(dim=0), h.sum(dim=0), chain
 
 
 def binarised(data: Data) -> Data:
@@ -137,12 +136,17 @@ class RBM(nn.Module):
             for v in x[torch.randperm(len(x), generator=chance, device=x.device)].split(batch_size):
                 start = chain if persistent else v
                 u = uniforms(start, self.dim, k, chance)
-                dW, db, dc, chain = update(v, start, self.W, self.b, self.c, u)
-                for parameter, change in ((self.W, dW), (self.b, db), (self.c, dc)):
-                    parameter.add_(change, alpha=rate)
+                chain = self.move(update(v, start, self.W, self.b, self.c, u), rate)
             if watch:
                 self.note(x[:WATCHED], history)
         return history
+
+    def move(self, updated: Sequence[Tensor], rate: float) -> Tensor:
+        """Move the parameters by rate times (dW, db, dc); returns the chain, which comes with them."""
+        *changes, chain = updated
+        for parameter, change in zip((self.W, self.b, self.c), changes, strict=True):
+            parameter.add_(change, alpha=rate)
+        return chain
 
     def checked(self, x: Tensor, batch_size: int) -> Tensor:
         """x where the parameters are, or a CourseError that says what it should be."""
