@@ -46,7 +46,7 @@ def ais_log_z(
     Chains start at independent pixels with biases `base` (D,), whose Z is known, and go to the RBM in so many steps,
     evenly spaced in inverse temperature beta. The weights are unbiased for Z, and their logarithm errs low: far low,
     with a small standard error, where no chain meets a region that holds most of Z.
-    Source: Salakhutdinov and Murray, 2008, sections 3 and 4.1; the standard error is the delta method's.
+    Source: Salakhutdinov and Murray, 2008, section 3; the standard error is the delta method's.
     """
     W, b, c = rbm.W, rbm.b, rbm.c
     base = base.to(W)
