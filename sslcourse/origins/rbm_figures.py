@@ -92,5 +92,5 @@ def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]])
         axis.set_ylim(-300, 3)
         axis.set_yticks([-100, -10, -1, 0, 1], ["-100", "-10", "-1", "0", "1"])
     axes[0].set_ylabel("estimate - exact log Z (nats)")
-    axes[-1].legend(frameon=False, fontsize=12, loc="center right")
+    axes[-1].legend(frameon=False, fontsize=12, loc="center", bbox_to_anchor=(0.5, 0.35))
     return made
