@@ -215,7 +215,8 @@ contrastive_divergence = check(contrastive_divergence)
 # ## Train
 #
 # Three machines with **your** update: one step, five steps, and a persistent chain. Their learning rate falls to
-# zero, as in Tieleman's paper. Rate and batch size were chosen by the likelihood of validation digits.
+# zero, as in Tieleman's paper. Rate and batch size were chosen by the estimated likelihood of validation
+# digits.
 
 # %% train-machines
 RECIPES = {"CD-1": {"k": 1}, "CD-5": {"k": 5}, "PCD": {"persistent": True}}
@@ -263,8 +264,8 @@ plots.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 # ### Fantasies
 #
 # All three reconstruct test digits. Now back to your prediction: each machine starts from coin flips and takes a
-# thousand of **your** Gibbs steps. Shown is $p(v \mid h)$ at the end, so that we see what it is about to draw. Below
-# it, the same after two hundred steps from a test digit.
+# thousand of **your** Gibbs steps. Shown is the reconstruction of where it stands then, which is smoother than zeros
+# and ones. Below it, the same after two hundred steps from a test digit.
 
 # %% fantasies-figure
 def walk(rbm, v, steps):
