@@ -63,14 +63,13 @@ print(photos, digits, f"Training on {device}.", sep="\n")
 # \mathcal{L}\bigl(k_\gamma(h_\theta(x)), z\bigr), \qquad
 # \phi^* = \arg\min_{\phi} \sum_{(x, y) \in \text{target}} \mathcal{L}\bigl(g_\phi(h_{\theta^*}(x)), y\bigr).$$
 #
-# So there *are* labels in a self-supervised loss, but a program made them. The word is older than deep learning: in
-# 1993 Virginia de Sa let a network for sound and one for pictures teach each other, and called it self-supervised
-# [@desa1993learning].
+# So there *are* labels in a self-supervised loss, but a program made them. The idea is older than deep
+# learning: in 1993 Virginia de Sa let classifiers for two senses, such as hearing and sight, teach each other without a
+# label [@desa1993learning].
 #
 # ### Nothing here is about pictures
 #
-# Change $P$, and the same two steps work on other **modalities**. These are the lessons of this module
-# (compare [@ericsson2021self], table 1):
+# Change $P$, and the same two steps work on other **modalities**. These are the lessons of this module:
 #
 # | modality | pretext task $P$ | pseudo-label $z$ | loss | adaptation |
 # |---|---|---|---|---|
@@ -263,9 +262,9 @@ examples = centre(measures.to_float(digits.test.x[[int((digits.test.y == digit).
 widgets.turned(examples, lambda x: pretext.turn_probabilities(h, task.head, x), picture=3)
 
 # %% turned-interpret [markdown]
-# Near its four angles it is sure, and in between it hands over from one answer to the next, usually within a few
-# degrees. There is no answer "45 degrees": a softmax must share 1 among the classes that it has. For a 1, two curves
-# are about equally high everywhere.
+# Take the 3. Near each of the four angles one answer wins; in between, the network hands over to the next, and around
+# 45 degrees nothing is sure. There is no answer "45 degrees": a softmax must share 1 among the classes that it has.
+# Now the 1: its answers come in pairs that lie half a turn apart. And the 0 is never clear.
 #
 # ### The same on photographs
 #
@@ -549,6 +548,8 @@ log.table("groups/")
 # ({{ by photo/grass/mirrored }}), tissue ({{ by photo/tissue/mirrored }}): about what guessing gives. The **bricks**
 # ({{ by photo/brick/mirrored }}, mirrored) are the photographs' 1: the answer is right or off by half in
 # {{ brick/mirrored/right or off by a half turn }} of the cases. It knows lying from standing, and not up from down.
+# Gravel surprises ({{ by photo/gravel/mirrored }}): perhaps the light, which falls on all stones from one side, is its
+# up.
 #
 # **There is an up.** In the rocket's photograph ({{ by photo/rocket/mirrored }}, mirrored) the sky is darker than what
 # is below, in its left part as in its right.
@@ -640,8 +641,8 @@ log.table("noise/")
 #
 # **Where it came from.** Predicting the turn [@gidaris2018rotation] came after three years of pretext tasks on patches
 # [@doersch2015context], whose authors had to fight shortcuts from the start: their network read the lens's chromatic
-# aberration. Its authors chose quarter turns because these leave no tracks of interpolation, and came, on object
-# detection in PASCAL VOC, within 2.4 points of features that were pretrained with ImageNet's labels. A year later a
+# aberration. The inventors of the turns chose quarters because these leave no tracks of interpolation, and came, on
+# object detection in PASCAL VOC, within 2.4 points of features pretrained with ImageNet's labels. A year later a
 # large comparison found that better pretext accuracy does not mean better features across architectures
 # [@kolesnikov2019revisiting], and pictures without an up got a weight of their own [@feng2019decoupling].
 #
