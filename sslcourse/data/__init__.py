@@ -1,6 +1,6 @@
 """Source and target data: what a lesson trains on and is tested on, all of it offline.
 
-`load(name)` gives three splits that share no pixel. `Data.unlabeled()` gives the only thing that pretraining accepts:
+`load(name)` gives three splits that share no pixel and no sentence. `Data.unlabeled()` gives the only thing that pretraining accepts:
 the training inputs and nothing else, so that "does it peek at labels?" is answered by construction.
 """
 
@@ -14,7 +14,10 @@ from sslcourse.errors import CourseError
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs x (N,C,H,W) uint8, labels y (N,) int64, and known factors of variation: name -> (N,)."""
+    """Inputs x, labels y (N,) int64, and known factors of variation: name -> (N,).
+
+    x is images (N,C,H,W) uint8, or text as tokens (N,L) int64, padded with 0.
+    """
 
     x: Tensor
     y: Tensor
@@ -26,7 +29,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Unlabeled:
-    """Inputs x (N,C,H,W) uint8 of a data set's training split. There is no label in here to peek at."""
+    """Inputs x, as in Split, of a data set's training split. There is no label in here to peek at."""
 
     name: str
     x: Tensor
@@ -37,7 +40,10 @@ class Unlabeled:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set: three splits without overlap, class names, and where it comes from."""
+    """A data set: three splits without overlap, class names, and where it comes from.
+
+    vocabulary: where the inputs are text, the word of each token.
+    """
 
     name: str
     what: str
@@ -47,6 +53,7 @@ class Data:
     test: Split
     source: str
     licence: str
+    vocabulary: tuple[str, ...] = ()
 
     def unlabeled(self) -> Unlabeled:
         """The training inputs without their labels: what `training.pretrain` accepts."""
@@ -59,7 +66,7 @@ class Data:
 
 @cache
 def load(name: str) -> Data:
-    """The data set with this name: "digits", "photos" or "sprites"; the same tensors on every call.
+    """The data set with this name: "digits", "photos", "scripture" or "sprites"; the same tensors on every call.
 
     Raises CourseError for another name. Sources and licences: `sslcourse data`, or the docstrings of the loaders.
     """
@@ -70,9 +77,9 @@ def load(name: str) -> Data:
 
 
 def _loaders() -> dict:
-    from sslcourse.data import digits, photos, sprites
+    from sslcourse.data import digits, photos, scripture, sprites
 
-    return {"digits": digits.load, "photos": photos.load, "sprites": sprites.load}
+    return {"digits": digits.load, "photos": photos.load, "scripture": scripture.load, "sprites": sprites.load}
 
 
 def describe() -> list[dict[str, str]]:
