@@ -12,6 +12,8 @@ from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from sslcourse.errors import CourseError
+
 
 def explore(draw: Callable[..., Figure], **sliders) -> None:
     """Show sliders above draw(name=value, ...), drawn anew when one is let go. sliders: name -> ipywidgets control.
@@ -30,6 +32,8 @@ def explore(draw: Callable[..., Figure], **sliders) -> None:
     def redraw(_change) -> None:
         try:
             handle.update(image(draw(**values())))
+        except CourseError as error:  # such as a word that was typed and is in no vocabulary
+            handle.update(failure(str(error)))
         except Exception:  # a callback has nobody above it to whom an error could be raised
             handle.update(failure(traceback.format_exc(limit=-3)))
 
@@ -104,4 +108,37 @@ def gibbs(rbm, starts: dict[str, Tensor], steps: int = 200) -> None:
         steps=ipywidgets.IntSlider(
             1, 0, steps, description="Gibbs steps", continuous_update=False, style=style, layout={"width": "60%"}
         ),
+def company(words: Tensor, verse: Tensor, vocabulary: tuple[str, ...]) -> None:
+    """Two words to type, and a slider for the window in which their company is counted, over a corpus (T,)."""
+    import ipywidgets
+
+    from sslcourse import plots_words
+
+    window = ipywidgets.IntSlider(3, 1, 15, description="window", continuous_update=False)
+    first, second = (ipywidgets.Text(word, description="word", continuous_update=False) for word in ("wheat", "barley"))
+    explore(
+        lambda first, second, window: plots_words.companions(words, verse, vocabulary, (first, second), window),
+        first=first,
+        second=second,
+        window=window,
+    )
+
+
+def analogy(lexicons: dict, a: str = "man", b: str = "woman", c: str = "king") -> None:
+    """The analogy box: three words to type, a slider for the weight of the offset; one or more named lexicons."""
+    import ipywidgets
+
+    from sslcourse import plots_words
+
+    typed = [
+        ipywidgets.Text(word, description=name, continuous_update=False)
+        for name, word in zip("abc", (a, b, c), strict=True)
+    ]
+    weight = ipywidgets.FloatSlider(
+        1.0, min=0, max=3, step=0.1, description="weight", continuous_update=False, readout_format=".1f"
+    )
+    explore(
+        lambda a, b, c, weight: plots_words.analogy(lexicons, a, b, c, weight),
+        **dict(zip("abc", typed, strict=True)),
+        weight=weight,
     )

@@ -77,6 +77,22 @@ def xent_run(fn: Callable, inputs: dict) -> dict:
     return outputs | {"gradient": gradient}
 
 
+def sampling_run(fn: Callable, inputs: dict) -> dict:
+    """The loss of pairs beside noise, and its gradients with respect to h, u and noise where they were recorded."""
+    parts = [inputs[name].requires_grad_() for name in ("h", "u", "noise")]
+    found = {}
+
+    def keep_graph(**kept):
+        found["loss"] = fn(**kept)
+        return found["loss"]
+
+    outputs = call(keep_graph, inputs)
+    loss = found["loss"]
+    connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
+    gradients = torch.autograd.grad(loss.sum(), parts, allow_unused=True) if connected else (None, None, None)
+    return outputs | {"gradients": list(gradients)}
+
+
 def momentum_run(fn: Callable, inputs: dict) -> dict:
     """What has become of the very tensors that were handed over, and whether autograd took notes."""
     slow = [nn.Parameter(p, requires_grad=inputs["slow_asks"]) for p in inputs["slow"]]

@@ -1,7 +1,8 @@
 """Source and target data: what a lesson trains on and is tested on, all of it offline.
 
-`load(name)` gives three splits that share no pixel and no sentence. `Data.unlabeled()` gives the only thing that pretraining accepts:
-the training inputs and nothing else, so that "does it peek at labels?" is answered by construction.
+`load(name)` gives three splits that share no pixel and no sentence. `Data.unlabeled()` gives the only thing that
+pretraining accepts: the training inputs and nothing else, so that "does it peek at labels?" is answered by
+construction.
 """
 
 from dataclasses import dataclass, field

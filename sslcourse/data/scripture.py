@@ -4,17 +4,21 @@ import importlib.util
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from sslcourse import data
 from sslcourse.data import Data, Split
 from sslcourse.errors import CourseError
 
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 NEW_TESTAMENT = 39  # the place of its first book, Matthew, among the books
+# How many books each part has, in order: six classes of about equal size, for whom 66 are too many.
+PARTS = {"law": 5, "history": 12, "wisdom": 5, "prophets": 17, "gospels, acts": 5, "letters": 22}
 # Each book is cut into PIECES stretches of consecutive verses, and whole stretches go to validation and test: a verse
 # shares names and subject with its neighbours, so that single verses drawn at random would leak.
 PIECES, VAL, TEST = 20, (5, 15), (0, 7, 12, 17)
@@ -47,6 +51,17 @@ def load() -> Data:
         licence="public domain",
         vocabulary=vocabulary,
     )
+
+
+def parts() -> Data:
+    """`scripture` with the part of the Bible as the class: law, history, wisdom, prophets, gospels and Acts, letters.
+
+    Revelation counts as a letter. Splits are those of `load`.
+    """
+    books = data.load("scripture")
+    part = torch.arange(len(PARTS)).repeat_interleave(torch.tensor(list(PARTS.values())))  # of each book
+    splits = {name: replace(getattr(books, name), y=part[getattr(books, name).y]) for name in ("train", "val", "test")}
+    return replace(books, classes=tuple(PARTS), **splits)
 
 
 @cache

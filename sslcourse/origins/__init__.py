@@ -26,3 +26,4 @@ __all__ = [
     "pseudo_likelihood",
     "uniforms",
 ]
+"""The origins of self-supervised learning (module 2)."""

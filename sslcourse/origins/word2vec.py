@@ -1,0 +1,206 @@
+"""Word2vec: word vectors that tell which words stand near each other from words drawn at random.
+
+Source: Mikolov, Sutskever, Chen, Corrado and Dean, 2013, "Distributed representations of words and phrases and their
+compositionality" (skip-gram with negative sampling, subsampling); Mikolov, Chen, Corrado and Dean, 2013, "Efficient
+estimation of word representations in vector space" (CBOW, analogies).
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sslcourse import measures
+from sslcourse.data import Unlabeled
+from sslcourse.devices import best_device
+from sslcourse.errors import CourseError
+from sslcourse.training import History
+
+FREQUENT = 2000  # words on which the collapse meters read the vectors
+SLOWEST = 1e-4  # the share of the learning rate that is left at the end, against word2vec's and gensim's 0.0001 / 0.025
+NOISE = 32  # noise words that all pairs of a batch share
+
+
+def training_pairs(verse: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions (i, j), each (P,) int64: word j stands in the same verse as word i, and within i's reach.
+
+    verse: (T,) int64, the number of the verse that the word at each position stands in, ascending; reach: (T,) int64,
+    how many places i's window extends to each side, at least 1. No word is its own context. The order is free.
+    """
+    centres, contexts = [], []
+    position = torch.arange(len(verse), device=verse.device)
+    for offset in range(1, min(int(reach.max()), len(verse) - 1) + 1):
+        left, right = position[:-offset], position[offset:]
+        together = verse[left] == verse[right]
+        for i, j in ((left, right), (right, left)):
+            near = together & (reach[i] >= offset)
+            centres.append(i[near])
+            contexts.append(j[near])
+    return torch.cat(centres), torch.cat(contexts)
+
+
+def negative_sampling_loss(h: Tensor, u: Tensor, noise: Tensor, k: float) -> Tensor:
+    """Mean over pairs of -log sigma(h.u) - k E[log sigma(-h.n)]: a scalar, in nats.
+
+    h, u: (P,d) the input and the output vector of each pair; noise: (M,d) output vectors of noise words n, over which
+    the expectation is the mean; k: how many noise words a pair weighs. Source: Mikolov et al., 2013, equation 4, with
+    noise words that all pairs share.
+    """
+    positive = F.logsigmoid((h * u).sum(dim=1))
+    negative = F.logsigmoid(-(h @ noise.T))
+    return -(positive.mean() + k * negative.mean())
+
+
+def noise_distribution(counts: Tensor, power: float = 0.75) -> Tensor:
+    """Probabilities (V,) in proportion to counts (V,) to a power above 0; words that never occur have none.
+
+    Source: Mikolov et al., 2013, section 2.2, where 3/4 did better than 1 and than all words alike.
+    """
+    weights = counts.double() ** power
+    return (weights / weights.sum()).float()
+
+
+def words_of(unlabeled: Unlabeled, at_least: int = 5) -> tuple[Tensor, Tensor, Tensor]:
+    """A corpus of verses (N,L) as one stream: (words (T,), verse (T,) of each, counts (V,) of each word).
+
+    Padding and words that occur less often than `at_least` times are left out, as if they had never stood there.
+    """
+    counts = unlabeled.x.flatten().bincount()
+    counts[0] = 0
+    counts[counts < at_least] = 0
+    verse, place = (counts[unlabeled.x] > 0).nonzero(as_tuple=True)
+    return unlabeled.x[verse, place], verse, counts
+
+
+def company(words: Tensor, verse: Tensor, word: int, window: int, size: int) -> Tensor:
+    """How often each of `size` words stands within `window` places of a word, in its verse: (size,) int64."""
+    near = torch.zeros(size, dtype=torch.long)
+    for offset in range(1, window + 1):
+        together = verse[:-offset] == verse[offset:]
+        for here, there in ((words[:-offset], words[offset:]), (words[offset:], words[:-offset])):
+            near += there[together & (here == word)].bincount(minlength=size)
+    return near
+
+
+def keep_probability(counts: Tensor, threshold: float = 1e-3) -> Tensor:
+    """Subsampling: the chance (V,) that an occurrence of a word is kept; below 1 for the most frequent words only.
+
+    With f the word's share of the corpus and t the threshold, sqrt(t / f) + t / f: the formula of word2vec's and
+    gensim's code. The paper (Mikolov et al., 2013, equation 5) has its first term alone.
+    """
+    ratio = threshold * counts.sum() / counts.clamp(min=1)
+    return (ratio.sqrt() + ratio).clamp(max=1) * (counts > 0)
+
+
+def context_windows(words: Tensor, i: Tensor, j: Tensor, width: int) -> Tensor:
+    """(T, 2 width) the context words of each position, padded with 0, from pairs of positions i, j."""
+    windows = torch.zeros(len(words), 2 * width, dtype=torch.long, device=words.device)
+    slot = torch.where(j < i, j - i, j - i - 1) + width
+    return windows.index_put_((i, slot), words[j])
+
+
+class Word2vec:
+    """Two tables of vectors (V,d): `vectors` of words as input, which are kept, and `output`, thrown away after.
+
+    V counts all tokens, padding and rare words included; `counts` (V,) is 0 for those, and their vectors mean nothing.
+    """
+
+    def __init__(self, counts: Tensor, dim: int = 64, seed: int = 0, device: torch.device | None = None):
+        device = device or best_device()
+        chance = torch.Generator().manual_seed(seed)
+        self.counts = counts
+        self.vectors = ((torch.rand(len(counts), dim, generator=chance) - 0.5) / dim).to(device)
+        self.output = torch.zeros(len(counts), dim, device=device)
+
+    def step(self, inputs: Tensor, targets: Tensor, noise: Tensor, lr: float, criterion: Callable, k: float) -> Tensor:
+        """One step of stochastic gradient descent on a batch; returns the loss, detached.
+
+        inputs: (B,) words for skip-gram, (B,W) context words padded with 0 for CBOW, whose vectors are averaged;
+        targets: (B,) the words to tell from noise (M,). Only the rows that the batch names are touched, each pair with
+        the whole lr, as if it came alone.
+        """
+        real = (inputs > 0).unsqueeze(-1)
+        h = self.vectors[inputs] if inputs.ndim == 1 else (self.vectors[inputs] * real).sum(1) / real.sum(1)
+        parts = [h, self.output[targets], self.output[noise]]
+        with torch.enable_grad():
+            parts = [part.requires_grad_() for part in parts]
+            loss = criterion(*parts, k)
+        to_h, to_target, to_noise = torch.autograd.grad(loss, parts)
+        lr = -lr * len(targets)  # the loss is a mean over pairs
+        if inputs.ndim == 2:  # each context word takes the whole gradient of the mean, as in word2vec's code
+            to_h = (to_h[:, None] * real).flatten(0, 1)
+        self.vectors.index_add_(0, inputs.flatten(), to_h, alpha=lr)
+        self.output.index_add_(0, targets, to_target, alpha=lr)
+        self.output.index_add_(0, noise, to_noise, alpha=lr)
+        return loss.detach()
+
+    @torch.no_grad()
+    def read_meters(self, history: History) -> None:
+        """Note how spread out the vectors of the most frequent words are."""
+        frequent = self.vectors[self.counts.topk(min(FREQUENT, int((self.counts > 0).sum()))).indices]
+        history.std.append(measures.feature_std(frequent).item())
+        history.rank.append(measures.effective_rank(frequent).item())
+
+
+def train(
+    unlabeled: Unlabeled,
+    model: str = "skip-gram",
+    epochs: int = 10,
+    window: int = 5,
+    k: float = 5,
+    lr: float = 0.025,
+    batch_size: int = 4096,
+    seed: int = 0,
+    pairs: Callable = training_pairs,
+    criterion: Callable = negative_sampling_loss,
+    distribution: Callable = noise_distribution,
+) -> tuple[Word2vec, History]:
+    """Train word vectors on verses (N,L) without labels; returns them and the history.
+
+    model: "skip-gram" (a word tells each of its context words) or "CBOW" (the mean of its context words tells the
+    word). k: noise words a pair. History.samples counts words of the corpus, each time it is passed, as gensim does.
+
+    It has a loop of its own: `training.pretrain` steps every parameter with AdamW, and here a batch touches few rows
+    of two large tables. Windows shrink at random and the learning rate falls linearly, as in Mikolov et al., 2013.
+    Raises CourseError for another model.
+    """
+    if model not in ("skip-gram", "CBOW"):
+        raise CourseError(f'model is {model!r}; it must be "skip-gram" or "CBOW".')
+    words, verse, counts = words_of(unlabeled)
+    chance = torch.Generator().manual_seed(seed)
+    made, history = Word2vec(counts, seed=seed), History()
+    keep, cumulative = keep_probability(counts), distribution(counts).double().cumsum(0)
+    device = made.vectors.device
+    begin = time.perf_counter()
+    for epoch in shown(epochs, model):
+        kept = torch.rand(len(words), generator=chance) < keep[words]
+        reach = torch.randint(1, window + 1, (int(kept.sum()),), generator=chance)
+        i, j = pairs(verse[kept], reach)
+        if model == "skip-gram":
+            inputs, targets = words[kept][i], words[kept][j]
+        else:
+            inputs, targets = context_windows(words[kept], i, j, window), words[kept]
+            inputs, targets = inputs[inputs.any(1)], targets[inputs.any(1)]
+        order = torch.randperm(len(targets), generator=chance)
+        batches = order.split(batch_size)
+        inputs, targets = inputs.to(device), targets.to(device)
+        noise = torch.rand(len(batches), NOISE, generator=chance, dtype=torch.double) * cumulative[-1]
+        noise = torch.searchsorted(cumulative, noise, right=True).to(device)
+        total = torch.zeros((), device=device)
+        for n, rows in enumerate(batches):
+            left = 1 - (epoch + n / len(batches)) / epochs
+            rows = rows.to(device)
+            total += made.step(inputs[rows], targets[rows], noise[n], lr * max(left, SLOWEST), criterion, k)
+        history.loss.append(total.item() / len(batches))
+        made.read_meters(history)
+    history.seconds, history.samples = time.perf_counter() - begin, epochs * len(words)
+    return made, history
+
+
+def shown(epochs: int, what: str):
+    """A progress bar over epochs."""
+    from tqdm.auto import tqdm
+
+    return tqdm(range(epochs), desc=what, unit="epoch")

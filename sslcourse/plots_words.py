@@ -1,0 +1,99 @@
+"""Figures about words: what company they keep, analogies, which way they lean."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from sslcourse.errors import CourseError
+from sslcourse.origins.word2vec import company
+from sslcourse.origins.word_tests import Lexicon
+from sslcourse.plots import OKABE_ITO, figure
+
+SHOWN = 10  # words in a list
+
+
+def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: Sequence[str], window: int) -> Figure:
+    """The company that each chosen word keeps within a window: the words that stand there oftener than by chance.
+
+    words, verse: (T,) a corpus as one stream; listed by their share of the log-likelihood ratio, drawn as its factor.
+    Words in the company of all that were chosen are orange.
+    """
+    made, axes = figure(1, len(chosen), 6 * len(chosen), 4.6)
+    by_chance = words.bincount(minlength=len(vocabulary)) / len(words)
+    lists = []
+    for word in chosen:
+        if word not in vocabulary:
+            raise CourseError(f"The word {word!r} is not in the corpus.")
+        near = company(words, verse, vocabulary.index(word), window, len(vocabulary))
+        factor = near / near.sum() / by_chance.clamp(min=1e-9)
+        best = (near * factor.clamp(min=1e-9).log()).topk(SHOWN).indices.tolist()
+        lists.append({vocabulary[token]: factor[token].item() for token in best})
+    common = set.intersection(*map(set, lists))
+    for axis, word, listed in zip(axes, chosen, lists, strict=True):
+        colors = [OKABE_ITO[1] if other in common else OKABE_ITO[0] for other in listed]
+        axis.barh(range(SHOWN), list(listed.values()), color=colors)
+        axis.set(yticks=range(SHOWN), yticklabels=list(listed), xscale="log", xlabel="times as often as by chance")
+        axis.set_title(f'within {window} of "{word}"')
+        axis.invert_yaxis()
+    return made
+
+
+def analogy(lexicons: Mapping[str, Lexicon], a: str, b: str, c: str, weight: float) -> Figure:
+    """For each named lexicon, the words nearest to v(c) + weight (v(b) - v(a)); a, b and c themselves in orange."""
+    made, axes = figure(1, len(lexicons), 6 * len(lexicons), 4.8)
+    made.suptitle(f"{c} + {weight:g} · ({b} − {a})", fontsize=17)
+    for axis, (name, lexicon) in zip(axes, lexicons.items(), strict=True):
+        listed = lexicon.analogy(a, b, c, SHOWN, weight, open_to_all=True)
+        colors = [OKABE_ITO[4] if word in (a, b, c) else OKABE_ITO[0] for word, _ in listed]
+        axis.barh(range(SHOWN), [cosine for _, cosine in listed], color=colors)
+        axis.set(yticks=range(SHOWN), yticklabels=[word for word, _ in listed], xlim=(0, 1), xlabel="cosine")
+        axis.set_title(f"{name}: the nearest words")
+        axis.invert_yaxis()
+    return made
+
+
+def offsets(lexicon: Lexicon, pairs: Sequence[tuple[str, str]], title: str = "") -> Figure:
+    """Pairs of words as arrows, on the two directions in which the words of all pairs vary most."""
+    made, (axis,) = figure(1, 1, 10, 6)
+    ends = torch.stack([torch.stack([lexicon[a], lexicon[b]]) for a, b in pairs])
+    flat = ends.flatten(0, 1)
+    _, _, directions = torch.pca_lowrank(flat, q=2)
+    places = ((ends - flat.mean(dim=0)) @ directions).numpy()
+    for (start, end), names in zip(places, pairs, strict=True):
+        arrow = {"arrowstyle": "->", "color": "gray", "linewidth": 2, "shrinkA": 6, "shrinkB": 6}
+        axis.annotate("", end, start, arrowprops=arrow)
+        for place, name, color in zip((start, end), names, OKABE_ITO, strict=False):
+            axis.annotate(name, place, ha="center", va="center", color=color, fontsize=15, fontweight="bold")
+    low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1))
+    room = 0.12 * (high - low)
+    axis.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]), title=title)
+    axis.set(xlabel="first principal direction", ylabel="second", xticks=[], yticks=[])
+    return made
+
+
+def noise(counts: Tensor, probabilities: Mapping[str, Tensor]) -> Figure:
+    """Named distributions over words, (V,) each, against how often a word occurs, on logarithmic axes."""
+    made, (axis,) = figure(1, 1, 9, 4.6)
+    order = counts.argsort(descending=True)[: int((counts > 0).sum())]
+    for (name, p), style in zip(probabilities.items(), ("-", "--", ":"), strict=False):
+        axis.plot(counts[order].numpy(), p[order].numpy(), style, label=name)
+    axis.set(xscale="log", yscale="log", xlabel="occurrences in the corpus", ylabel="chance of being drawn")
+    axis.legend(frameon=False)
+    return made
+
+
+def leaning(groups: Mapping[str, Mapping[str, float]], left: str, right: str) -> Figure:
+    """Words as dots on a line from left to right, a row for each named group: {group: {word: cosine}}."""
+    made, (axis,) = figure(1, 1, 12, 1.2 + 1.5 * len(groups))
+    for row, words in enumerate(groups.values()):
+        for n, (word, value) in enumerate(sorted(words.items(), key=lambda item: item[1])):
+            place = row + (-0.3, -0.1, 0.1, 0.3)[n % 4]  # neighbours on lines of their own, so that they can be read
+            axis.scatter(value, place, s=30, color=OKABE_ITO[row])
+            axis.annotate(word, (value, place), (5, 0), textcoords="offset points", va="center", fontsize=12)
+    axis.axvline(0, color="gray", linestyle=":", linewidth=2)
+    axis.set(yticks=range(len(groups)), yticklabels=list(groups), ylim=(len(groups) - 0.5, -0.5))
+    axis.set_xlabel(f"← {left}      cosine with the direction      {right} →")
+    axis.margins(x=0.1)
+    return made
