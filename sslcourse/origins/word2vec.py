@@ -20,7 +20,9 @@ from sslcourse.training import History
 
 FREQUENT = 2000  # words on which the collapse meters read the vectors
 SLOWEST = 1e-4  # the share of the learning rate that is left at the end, against word2vec's and gensim's 0.0001 / 0.025
-NOISE = 32  # noise words that all pairs of a batch share
+# Pairs in a batch, and noise words that they share. Each noise vector takes the pull of the whole batch at one stroke,
+# so that many more pairs to a noise word than these 32 make the steps diverge.
+BATCH, NOISE = 2048, 64
 
 
 def training_pairs(verse: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,6 +53,30 @@ def negative_sampling_loss(h: Tensor, u: Tensor, noise: Tensor, k: float) -> Ten
     positive = F.logsigmoid((h * u).sum(dim=1))
     negative = F.logsigmoid(-(h @ noise.T))
     return -(positive.mean() + k * negative.mean())
+
+
+def by_autograd(criterion: Callable) -> Callable:
+    """Gradients as `Word2vec.step` takes them, (h, u, noise, k) -> (loss, (to_h, to_u, to_noise)), of any criterion."""
+
+    def gradients(h: Tensor, u: Tensor, noise: Tensor, k: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+        parts = [part.requires_grad_() for part in (h, u, noise)]
+        with torch.enable_grad():
+            loss = criterion(*parts, k)
+        return loss.detach(), torch.autograd.grad(loss, parts)
+
+    return gradients
+
+
+def by_hand(h: Tensor, u: Tensor, noise: Tensor, k: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The negative-sampling loss and its gradients, written out: sigma(score) less 1 for a true pair, less 0 for noise.
+
+    The same as `by_autograd(negative_sampling_loss)`, in fewer and simpler operations.
+    """
+    s, n = (h * u).sum(dim=1, keepdim=True), h @ noise.T
+    true = (s.sigmoid() - 1) / len(h)
+    false = n.sigmoid() * (k / n.numel())
+    loss = F.softplus(-s).mean() + k * F.softplus(n).mean()
+    return loss, (torch.addmm(true * u, false, noise), true * h, false.T @ h)
 
 
 def noise_distribution(counts: Tensor, power: float = 0.75) -> Tensor:
@@ -114,7 +140,7 @@ class Word2vec:
         self.vectors = ((torch.rand(len(counts), dim, generator=chance) - 0.5) / dim).to(device)
         self.output = torch.zeros(len(counts), dim, device=device)
 
-    def step(self, inputs: Tensor, targets: Tensor, noise: Tensor, lr: float, criterion: Callable, k: float) -> Tensor:
+    def step(self, inputs: Tensor, targets: Tensor, noise: Tensor, lr: float, gradients: Callable, k: float) -> Tensor:
         """One step of stochastic gradient descent on a batch; returns the loss, detached.
 
         inputs: (B,) words for skip-gram, (B,W) context words padded with 0 for CBOW, whose vectors are averaged;
@@ -123,18 +149,14 @@ class Word2vec:
         """
         real = (inputs > 0).unsqueeze(-1)
         h = self.vectors[inputs] if inputs.ndim == 1 else (self.vectors[inputs] * real).sum(1) / real.sum(1)
-        parts = [h, self.output[targets], self.output[noise]]
-        with torch.enable_grad():
-            parts = [part.requires_grad_() for part in parts]
-            loss = criterion(*parts, k)
-        to_h, to_target, to_noise = torch.autograd.grad(loss, parts)
+        loss, (to_h, to_target, to_noise) = gradients(h, self.output[targets], self.output[noise], k)
         lr = -lr * len(targets)  # the loss is a mean over pairs
         if inputs.ndim == 2:  # each context word takes the whole gradient of the mean, as in word2vec's code
             to_h = (to_h[:, None] * real).flatten(0, 1)
         self.vectors.index_add_(0, inputs.flatten(), to_h, alpha=lr)
         self.output.index_add_(0, targets, to_target, alpha=lr)
         self.output.index_add_(0, noise, to_noise, alpha=lr)
-        return loss.detach()
+        return loss
 
     @torch.no_grad()
     def read_meters(self, history: History) -> None:
@@ -151,16 +173,17 @@ def train(
     window: int = 5,
     k: float = 5,
     lr: float = 0.025,
-    batch_size: int = 4096,
+    batch_size: int = BATCH,
     seed: int = 0,
     pairs: Callable = training_pairs,
-    criterion: Callable = negative_sampling_loss,
+    gradients: Callable = by_hand,
     distribution: Callable = noise_distribution,
 ) -> tuple[Word2vec, History]:
     """Train word vectors on verses (N,L) without labels; returns them and the history.
 
     model: "skip-gram" (a word tells each of its context words) or "CBOW" (the mean of its context words tells the
-    word). k: noise words a pair. History.samples counts words of the corpus, each time it is passed, as gensim does.
+    word). k: noise words a pair. gradients: `by_hand`, or `by_autograd` of any criterion. History.samples counts the
+    corpus' words, each time they are passed, as gensim does.
 
     It has a loop of its own: `training.pretrain` steps every parameter with AdamW, and here a batch touches few rows
     of two large tables. Windows shrink at random and the learning rate falls linearly, as in Mikolov et al., 2013.
@@ -184,7 +207,8 @@ def train(
             inputs, targets = context_windows(words[kept], i, j, window), words[kept]
             inputs, targets = inputs[inputs.any(1)], targets[inputs.any(1)]
         order = torch.randperm(len(targets), generator=chance)
-        batches = order.split(batch_size)
+        # A batch of either model names about as many context words.
+        batches = order.split(batch_size if model == "skip-gram" else max(1, batch_size // window))
         inputs, targets = inputs.to(device), targets.to(device)
         noise = torch.rand(len(batches), NOISE, generator=chance, dtype=torch.double) * cumulative[-1]
         noise = torch.searchsorted(cumulative, noise, right=True).to(device)
@@ -192,7 +216,7 @@ def train(
         for n, rows in enumerate(batches):
             left = 1 - (epoch + n / len(batches)) / epochs
             rows = rows.to(device)
-            total += made.step(inputs[rows], targets[rows], noise[n], lr * max(left, SLOWEST), criterion, k)
+            total += made.step(inputs[rows], targets[rows], noise[n], lr * max(left, SLOWEST), gradients, k)
         history.loss.append(total.item() / len(batches))
         made.read_meters(history)
     history.seconds, history.samples = time.perf_counter() - begin, epochs * len(words)

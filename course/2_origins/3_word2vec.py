@@ -1,0 +1,467 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% title [markdown]
+# # 2.3 Word2vec
+#
+# **Can we learn what a word means by only ever being asked "does this word stand near that one"?**
+#
+# When you are done, you can
+#
+# {{ course: objectives }}
+#
+# {{ course: minutes }} Needs: *Start here* and PyTorch's basics.
+
+# %% setup setup=true
+import torch
+from torch.nn import functional as F
+
+from sslcourse import adaptation, checks, data, ledger, plots, plots_words, training, widgets
+from sslcourse.data import scripture
+from sslcourse.origins import beside_gensim, verses, word2vec, word_tests
+
+check = checks.lesson("2.3")
+training_pairs, negative_sampling_loss, noise_distribution = check.blanks()
+
+# %% ledger
+log = ledger.open("2.3")  # every number of this run is noted, and stands beside those measured over several seeds
+bible = data.load("scripture")
+print(bible)
+print("a verse as tokens:", bible.train.x[30, :12].tolist())
+print("and as words:     ", " ".join(bible.vocabulary[token] for token in bible.train.x[30, :12]))
+
+# %% corpus-text [markdown]
+# `scripture` is the King James Version: long enough to learn from in seconds, one style throughout, and everybody can
+# judge the answers. A token is a word's number, the most frequent word being 1; 0 is padding. Each book is a class, but
+# `bible.unlabeled()` holds only the tokens of the training verses, and that is all that word2vec will see.
+
+# %% predict [markdown]
+# ## Predict
+#
+# Each word $w$ will get a vector $v_w$. The most famous claim about such vectors is
+# $v_\text{king} - v_\text{man} + v_\text{woman} \approx v_\text{queen}$ [@mikolov2013efficient]. Suppose that we train
+# on these verses, compute the left side, and ask which of **all** words has the nearest vector, by cosine. Which one is
+# it? Commit to an answer, then open it.
+#
+# <details><summary>A. queen: that is what the equation says.</summary>
+# Often the first of those that may be named. But whoever shows you this equation has left three words out of the
+# contest before it began. We will let them in.</details>
+#
+# <details><summary>B. king: the offset from man to woman moves it too little.</summary>
+# Mostly yes, and hardly any demonstration mentions it. By convention the three words of the question may not be the
+# answer. We will measure how much of the success is due to that rule.</details>
+#
+# <details><summary>C. Anything: adding and subtracting meanings is no meaningful operation.</summary>
+# It is more meaningful than chance: among thousands of words, the right one is found far more often than one time in
+# thousands. How often, we will measure.</details>
+
+# %% see [markdown]
+# ## See
+#
+# "You shall know a word by the company it keeps" [@firth1957synopsis]. Below are the words that stand within a window
+# around two words oftener than by chance. **Orange ones belong to the company of both.** No learning yet: this is
+# counting.
+#
+# Move the slider, then type other words: *sword* and *famine*, *moses* and *paul*. Who keeps alike company? What do
+# narrow windows show that wide ones do not?
+
+# %% company-box
+words, verse, counts = word2vec.words_of(bible.unlabeled())
+widgets.company(words, verse, bible.vocabulary)
+
+# %% see-interpret [markdown]
+# Two words that could stand in each other's place keep alike company, even if they never meet. That is the whole idea:
+# **a pretext task in which the input is a word, and the pseudo-label is a word of its company**. Nobody labels it.
+
+# %% build [markdown]
+# ## Build
+#
+# Three functions make word2vec. Each check draws fresh random inputs and tells you what is wrong and how it knows.
+# **If you leave one open, the lesson goes on with the reference answer.**
+#
+# {{ course: exercises }}
+
+# %% pairs-text [markdown]
+# ### 1. Training pairs
+#
+# The corpus is one stream of $T$ words. Position $t$ holds a word, the number `verse[t]` of the verse that it stands in
+# (ascending), and a window that reaches `reach[t]` places to each side. Return all pairs of **positions** $(i, j)$, as
+# two int64 tensors in any order, for which
+#
+# $$0 < |i - j| \le \text{reach}_i \quad\text{and}\quad \text{verse}_i = \text{verse}_j .$$
+#
+# Word $i$ is the **centre**, word $j$ one of its **contexts**. In training, the reach of each position is drawn anew in
+# each epoch from 1 to 5, so that near words are seen more often than far ones [@mikolov2013efficient]. The stream has
+# hundreds of thousands of words: loop over the distances, not over the words.
+#
+# <details><summary>Hint 1</summary>At distance 1, the pairs are the stream beside itself, shifted by one. Both
+# directions count: the left word may be the centre, or the right one.</details>
+# <details><summary>Hint 2</summary><code>position = torch.arange(len(verse))</code>; at each offset from 1 to
+# <code>reach.max()</code>, <code>left, right = position[:-offset], position[offset:]</code>, and a mask
+# <code>(verse[left] == verse[right]) & (reach[left] >= offset)</code> selects pairs with the left word as centre.
+# </details>
+
+# %% training_pairs exercise="training_pairs"
+def training_pairs(verse, reach):
+    """Positions (i, j), each (P,): j stands in i's verse and within i's reach. verse, reach: (T,) int64."""
+    ### BEGIN SOLUTION
+    position = torch.arange(len(verse))
+    centres, contexts = [], []
+    for offset in range(1, min(int(reach.max()), len(verse) - 1) + 1):
+        left, right = position[:-offset], position[offset:]
+        for i, j in ((left, right), (right, left)):
+            near = (verse[i] == verse[j]) & (reach[i] >= offset)
+            centres.append(i[near])
+            contexts.append(j[near])
+    return torch.cat(centres), torch.cat(contexts)
+    ### END SOLUTION
+
+
+# %% training_pairs-check check="training_pairs"
+training_pairs = check(training_pairs)
+
+# %% pairs-example
+first = words[verse == 0]
+i, j = training_pairs(torch.zeros_like(first), torch.full_like(first, 2))
+spelled = [[bible.vocabulary[words[position]] for position in pair] for pair in zip(i[:8], j[:8], strict=True)]
+print(" ".join(bible.vocabulary[word] for word in first), *spelled, sep="\n")
+
+# %% loss-text [markdown]
+# ### 2. The negative-sampling loss
+#
+# To predict the context among all words would take a softmax over thousands of scores for every pair. Instead, tell the
+# true context from **noise**: words drawn at random. Every word has two vectors, one as input and one as output. For a
+# batch of $P$ pairs, row $p$ of `h` is the input vector $h_p$ of the centre, row $p$ of `u` the output vector $u_p$ of
+# its context, and the rows of `noise` are the output vectors $n_1, \dots, n_M$ of noise words, drawn for the whole
+# batch. With the sigmoid $\sigma$ [@mikolov2013distributed], equation 4:
+#
+# $$\mathcal{L} = \frac{1}{P} \sum_{p=1}^{P} \Big[ -\log \sigma(h_p \cdot u_p)
+# \;-\; k \cdot \frac{1}{M} \sum_{m=1}^{M} \log \sigma(-h_p \cdot n_m) \Big].$$
+#
+# So it is a classification with two classes, *true* and *noise*, in which noise counts $k$ times. The paper draws $k$
+# noise words for each pair. We let all pairs share $M$ of them and take the mean times $k$: the same expectation, and
+# all scores with noise become one product of matrices. That is what makes it quick.
+#
+# <details><summary>Hint 1</summary>The dot products of equal rows are <code>(h * u).sum(dim=1)</code>; those of every
+# row with every noise vector are a product of matrices.</details>
+# <details><summary>Hint 2</summary><code>F.logsigmoid</code> is stable where <code>torch.sigmoid(...).log()</code>
+# gives minus infinity. A mean over all $P \cdot M$ scores is the mean over $p$ of the mean over $m$.</details>
+
+# %% negative_sampling_loss exercise="negative_sampling_loss"
+def negative_sampling_loss(h, u, noise, k):
+    """Mean over pairs of -log sigma(h.u) - k mean_m log sigma(-h.n_m). h, u: (P,d); noise: (M,d)."""
+    ### BEGIN SOLUTION
+    positive = F.logsigmoid((h * u).sum(dim=1))
+    negative = F.logsigmoid(-(h @ noise.T))
+    return -(positive.mean() + k * negative.mean())
+    ### END SOLUTION
+
+
+# %% negative_sampling_loss-check check="negative_sampling_loss"
+negative_sampling_loss = check(negative_sampling_loss)
+
+# %% noise-text [markdown]
+# ### 3. The noise distribution
+#
+# Which words serve as noise? Let $c_w$ be how often word $w$ occurs. Drawn with equal chances, noise would be mostly
+# rare words, which are easy to tell apart; drawn in proportion to $c_w$, mostly *the* and *and*. Word2vec stands
+# between [@mikolov2013distributed], with a power $\alpha = 3/4$:
+#
+# $$P(w) = \frac{c_w^{\alpha}}{\sum_{w'} c_{w'}^{\alpha}} .$$
+#
+# `counts` is (V,) int64, `power` is $\alpha > 0$; a word that never occurs is never drawn.
+#
+# <details><summary>Hint 1</summary>The power first, then the sum.</details>
+# <details><summary>Hint 2</summary><code>counts ** power</code>, divided by its sum.</details>
+
+# %% noise_distribution exercise="noise_distribution"
+def noise_distribution(counts, power=0.75):
+    """Probabilities (V,) in proportion to counts (V,) to a power."""
+    ### BEGIN SOLUTION
+    weights = counts.double() ** power
+    return (weights / weights.sum()).float()
+    ### END SOLUTION
+
+
+# %% noise_distribution-check check="noise_distribution"
+noise_distribution = check(noise_distribution)
+
+# %% noise-figure
+powers = {"power 1: as in the corpus": 1.0, "power 3/4": 0.75, "power 1/100: nearly all alike": 0.01}
+plots_words.noise(counts, {name: noise_distribution(counts, power) for name, power in powers.items()})
+
+# %% train [markdown]
+# ## Train
+#
+# Skip-gram: the centre is the input, each context a target. CBOW (*continuous bag of words*) turns it round: the mean
+# of the contexts' vectors is the input, the centre the target. **Your** pairs, loss and noise make both. A step adds
+# the gradient to the rows that the batch names, and to no others: plain stochastic gradient descent, with a rate that
+# falls linearly.
+#
+# Two more tricks of the original: words that occur less than five times are left out, and of the most frequent ones a
+# part is skipped in each epoch, since *the* says little about its neighbours [@mikolov2013distributed].
+
+# %% train-both
+EPOCHS = training.budget(cpu=10, gpu=20)
+
+
+def train(model, epochs=EPOCHS, gradients=word2vec.by_autograd(negative_sampling_loss), **options):
+    """Word2vec with this lesson's own functions: (vectors, history, lexicon)."""
+    own = {"pairs": training_pairs, "distribution": noise_distribution, "gradients": gradients, "seed": log.seed}
+    made, history = word2vec.train(bible.unlabeled(), model, epochs, **(own | options))
+    return made, history, word_tests.Lexicon(made.vectors, bible.vocabulary, made.counts)
+
+
+skip_gram, skip_gram_history, skip_gram_lexicon = train("skip-gram")
+cbow, cbow_history, cbow_lexicon = train("CBOW")
+lexicons = {"skip-gram": skip_gram_lexicon, "CBOW": cbow_lexicon}
+plots.training({"skip-gram": skip_gram_history, "CBOW": cbow_history})
+
+# %% train-interpret [markdown]
+# All vectors zero would cost $(1 + k) \log 2$ nats, about four with $k = 5$. The loss cannot fall far below half of
+# that: who knows which word comes next? The **collapse meters**, read on the most frequent words, say that the vectors
+# spread out as training goes on.
+#
+# ### Neighbours
+#
+# The output vectors are thrown away. Which words have the nearest input vectors?
+
+# %% neighbours
+asked = ("wheat", "sword", "son", "jerusalem", "three", "spake", "joy", "moses")
+ledger.Table([["word", *lexicons], *[[w, *[", ".join(lex.neighbours(w)) for lex in lexicons.values()]] for w in asked]])
+
+# %% analogy-text [markdown]
+# ### The analogy box
+#
+# $a$ is to $b$ as $c$ is to what? Take $v_c + \lambda\,(v_b - v_a)$, all vectors at length one, and list the nearest
+# words. **Orange words stand in the question**: by convention they do not count as answers, here they are shown.
+#
+# Move the weight $\lambda$ from 0 up. At 0 you see the neighbours of $c$. At which weight does *queen* come? At which
+# does the answer forget the king? Type analogies of your own: *egypt*, *pharaoh*, *babylon*, or *he*, *his*, *i*.
+
+# %% analogy-box
+widgets.analogy(lexicons)
+
+# %% queen
+def rank_of_queen(lexicon, open_to_all):
+    """Where queen stands among the answers to man : woman = king : ?, 1 being the best."""
+    answers = lexicon.analogy("man", "woman", "king", n=len(lexicon.words) - 3, open_to_all=open_to_all)
+    return [word for word, _ in answers].index("queen") + 1
+
+
+for name, lexicon in lexicons.items():
+    best, open_best = (lexicon.analogy("man", "woman", "king", 1, open_to_all=open)[0][0] for open in (False, True))
+    print(f"{name}: best {best!r}; with the question's own words let in, {open_best!r}")
+    log.record(f"queen/{name}/rank by convention", rank_of_queen(lexicon, False), digits=1)
+    log.record(f"queen/{name}/rank, open to all", rank_of_queen(lexicon, True), digits=1)
+    log.record(f"queen/{name}/king wins when open", open_best == "king", digits=2)
+
+# %% queen-table
+log.table("queen/")
+
+# %% queen-interpret [markdown]
+# TODO
+
+# %% offsets
+pairs = [("man", "woman"), ("men", "women"), ("son", "daughter"), ("father", "mother"), ("brother", "sister")]
+pairs += [("husband", "wife"), ("king", "queen"), ("he", "she")]
+plots_words.offsets(skip_gram_lexicon, pairs, "skip-gram: do the arrows point the same way?")
+
+# %% measure [markdown]
+# ## Measure
+#
+# One analogy is an anecdote. Lists of English analogies do not fit a corpus of 1611, so we made tests from what it
+# holds: pairs of seven relations, any two pairs of which make four questions, and fifteen families of words (metals,
+# kin, weapons, ...), where the question is whether a word's nearest neighbour among all of them is of its family.
+# Beside it stands **gensim** [@rehurek2010gensim], whose word2vec is compiled C, trained on the same verses with the
+# same settings. And a table of random vectors, so that you know what nothing scores.
+
+# %% measure-gensim
+torch.manual_seed(log.seed)
+random = word_tests.Lexicon(torch.randn(len(counts), 64), bible.vocabulary, counts)
+scored, gensim_speed = {"random vectors": random, **lexicons}, {}
+if beside_gensim.available():
+    for model in lexicons:
+        scored[f"gensim {model}"], gensim_speed[model] = beside_gensim.train(
+            bible.unlabeled(), bible.vocabulary, model, EPOCHS, seed=log.seed
+        )
+else:
+    print("gensim is not installed, which only this comparison needs: its numbers below are the ledger's alone.")
+
+for name, lexicon in scored.items():
+    for relation, accuracy in word_tests.analogies(lexicon).items():
+        log.record(f"analogies/{relation}/{name}", accuracy, unit="accuracy")
+    log.record(f"families/{name}", word_tests.families(lexicon), unit="accuracy")
+    log.record(f"open/{name}", word_tests.analogies(lexicon, open_to_all=True)["mean"], unit="accuracy")
+
+# %% measure-analogies
+log.table("analogies/")
+
+# %% measure-families
+log.table("families/")
+
+# %% measure-interpret [markdown]
+# TODO
+
+# %% measure-speed-text [markdown]
+# ### How fast?
+#
+# The gradient of your loss needs no `autograd`. Each pair's pull is the sigmoid of its score less its label, 1 for a
+# true pair and 0 for noise, times the other vector:
+#
+# $$\frac{\partial \mathcal{L}}{\partial h_p} = \frac{1}{P} \Big[ (\sigma(h_p \cdot u_p) - 1)\, u_p
+# + \frac{k}{M} \sum_{m=1}^{M} \sigma(h_p \cdot n_m)\, n_m \Big].$$
+#
+# `word2vec.by_hand` is just that, and its three lines for $h$, $u$ and $n$ replace a graph of a dozen small operations.
+
+# %% measure-speed
+_, by_hand, _ = train("skip-gram", gradients=word2vec.by_hand)
+for name, model, history in (
+    ("skip-gram, autograd", "skip-gram", skip_gram_history),
+    ("skip-gram, by hand", "skip-gram", by_hand),
+    ("CBOW, autograd", "CBOW", cbow_history),
+):
+    log.record(f"speed/{name}/this lesson", history.samples_per_second / 1000, unit="thousand words/s")
+    if model in gensim_speed:
+        log.record(f"speed/{name}/gensim", gensim_speed[model] / 1000, unit="thousand words/s")
+        log.record(f"speed/{name}/ratio", history.samples_per_second / gensim_speed[model], unit="x")
+log.table("speed/")
+
+# %% measure-speed-interpret [markdown]
+# TODO
+
+# %% probe-text [markdown]
+# ### What are the vectors good for?
+#
+# Adaptation: a verse is the mean of its words' vectors, frozen, and a linear probe says **which part of the Bible it
+# comes from**: law, history, wisdom, prophets, gospels and Acts, or letters. Test verses come from other stretches of
+# the books than training verses, so that neighbours do not leak. Beside it, as always: the **raw input**, here how
+# often each of the 512 most frequent words occurs; **random vectors**; and the same network trained **supervised**.
+
+# %% probe
+LABELS = {"10 labels a class": 10, "100 labels": 100, "1000 labels": 1000}
+parts = scripture.parts()
+torch.manual_seed(log.seed)
+encoders = {
+    "raw: bag of words": verses.BagOfWords(),
+    "random vectors": verses.MeanOfWords(torch.randn(len(counts), 64), counts),
+    "skip-gram": verses.MeanOfWords(skip_gram.vectors, counts),
+    "CBOW": verses.MeanOfWords(cbow.vectors, counts),
+}
+table = {}
+for name, encoder in encoders.items():
+    found = {k: adaptation.linear_probe(encoder, parts, n, seed=log.seed).accuracy for k, n in LABELS.items()}
+    table[name] = {k: log.record(f"parts/{name}/{k}", accuracy, unit="accuracy") for k, accuracy in found.items()}
+found = {k: verses.supervised(parts, n, seed=log.seed) for k, n in LABELS.items()}
+table["supervised"] = {k: log.record(f"parts/supervised/{k}", v, unit="accuracy") for k, v in found.items()}
+most = parts.test.y.bincount().max().item() / len(parts.test)
+plots.accuracies(table, chance=most, title="which part of the Bible is this verse from?")
+
+# %% probe-table
+log.table("parts/")
+
+# %% probe-interpret [markdown]
+# TODO
+
+# %% break [markdown]
+# ## Break it
+#
+# ### Without noise words
+#
+# What are the noise words for? Set $k = 0$, so that only true pairs count, and train three epochs with and without.
+
+# %% break-noise
+histories, broken = {}, {}
+for name, k in {"k = 5": 5, "k = 0": 0}.items():
+    _, histories[name], broken[name] = train("skip-gram", 3, k=k)
+    log.record(f"noise/{name}/loss", histories[name].loss[-1])
+    log.record(f"noise/{name}/std", histories[name].std[-1])
+    log.record(f"noise/{name}/effective rank", histories[name].rank[-1], digits=0)
+    log.record(f"noise/{name}/families", word_tests.families(broken[name]), unit="accuracy")
+plots.training(histories)
+
+# %% break-noise-table
+log.table("noise/")
+
+# %% break-noise-interpret [markdown]
+# TODO
+
+# %% break-open [markdown]
+# ### Analogies without the small print
+#
+# Back to your prediction. The same questions once more, with the three words of the question let in as answers.
+
+# %% break-open-table
+log.table("open/")
+
+# %% break-open-interpret [markdown]
+# TODO
+
+# %% break-bias [markdown]
+# ### The corpus' own bias
+#
+# Vectors keep whatever company the words kept. Take the mean direction from *he* to *she*, *man* to *woman*, and so on,
+# and ask of other words which way they lean [@bolukbasi2016man]. Nobody told the model anything about sexes.
+
+# %% break-bias-figure
+sexes = [("he", "she"), ("him", "her"), ("man", "woman"), ("son", "daughter"), ("father", "mother")]
+sexes += [("brother", "sister"), ("husband", "wife")]
+groups = {
+    "by definition": "queen widow damsel bride virgin harlot handmaid bridegroom lad eunuch",
+    "roles": "prophet priest servant judge captain shepherd scribe stranger elder messenger singers merchants nurse",
+    "cities": "jerusalem zion babylon samaria nineveh tyre sodom gaza rome damascus",
+    "virtues": "wisdom understanding strength beauty mercy righteousness faith patience power pride",
+}
+groups = {group: [word for word in text.split() if word in skip_gram_lexicon] for group, text in groups.items()}
+lean = {
+    group: dict(zip(names, word_tests.lean(skip_gram_lexicon, sexes, names).tolist(), strict=True))
+    for group, names in groups.items()
+}
+plots_words.leaning(lean, "he", "she")
+
+# %% break-bias-measure
+def company_ratio(word):
+    """Logarithm of how much oftener than his a word's company, within five places, is hers; one is added to both."""
+    near = word2vec.company(words, verse, bible.vocabulary.index(word), 5, len(bible.vocabulary))
+    hers, his = (sum(near[bible.vocabulary.index(w)] for w in text.split()) for text in ("she her", "he him his"))
+    return ((hers + 1) / (his + 1)).log().item()
+
+
+for group, leaning in lean.items():
+    log.record(f"bias/{group}/mean lean to she", sum(leaning.values()) / len(leaning))
+everyone = {word: value for leaning in lean.values() for word, value in leaning.items()}
+ranks = torch.tensor([list(everyone.values()), [company_ratio(word) for word in everyone]]).argsort(1).argsort(1)
+log.record("bias/rank correlation with counts", torch.corrcoef(ranks.double())[0, 1])
+log.table("bias/")
+
+# %% break-bias-interpret [markdown]
+# TODO
+
+# %% reflect [markdown]
+# ## Reflect
+#
+# - Word2vec is self-supervised: the pseudo-label of a word is a word of its company, $k_\gamma$ is the table of output
+#   vectors, thrown away, and $h_\theta$ is the table of input vectors, which other tasks adapt [@ericsson2021self].
+# - It is contrastive: true pairs against noise. The loss is a special case of noise-contrastive estimation
+#   [@gutmann2010noise], and InfoNCE of module 4 is its grandchild. Without negatives, everything collapses.
+# - Its optimum is known: $h_w \cdot u_c$ becomes the pointwise mutual information of $w$ and $c$, less $\log k$
+#   [@levy2014neural]. The counts of the company box, in other words, squeezed into few dimensions.
+# - One word, one vector: *bear* the animal and *bear* the verb share it. Models of whole sentences, such as those of
+#   module 3, give a word a vector that depends on its sentence.
+#
+# **Where it came from.** That meaning shows in the company of words is older than computers [@firth1957synopsis].
+# Counting it and reducing dimensions was latent semantic analysis [@deerwester1990indexing]; learning word vectors by
+# predicting words began with neural language models [@bengio2003neural]; word2vec made it so cheap that anybody could
+# do it [@mikolov2013efficient]. Analogies as parallelograms are a psychologist's idea [@rumelhart1973model].
+#
+# **Try next**, one change at a time, and predict before you run: a window of 1 or 15 (`train("skip-gram", window=15)`);
+# `distribution=lambda counts: noise_distribution(counts, 1.0)`; ten times the learning rate.
