@@ -160,6 +160,7 @@ LESSONS = {
     "1.1": Seen("step", until="kmeans-widget"),
     "3.1": Seen("degrees", until="turned-widget"),
     "2.1": Seen("Gibbs steps", until="gibbs-widget"),
+    "2.3": Seen("weight", until="analogy-box"),
     "4.2": Seen("temperature"),
 }
 

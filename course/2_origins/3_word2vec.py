@@ -214,9 +214,12 @@ plots_words.noise(counts, {name: noise_distribution(counts, power) for name, pow
 EPOCHS = training.budget(cpu=10, gpu=20)
 
 
-def train(model, epochs=EPOCHS, gradients=word2vec.by_autograd(negative_sampling_loss), **options):
+own = {"pairs": training_pairs, "gradients": word2vec.by_autograd(negative_sampling_loss)}
+own |= {"distribution": noise_distribution, "seed": log.seed}
+
+
+def train(model, epochs=EPOCHS, **options):
     """Word2vec with this lesson's own functions: (vectors, history, lexicon)."""
-    own = {"pairs": training_pairs, "distribution": noise_distribution, "gradients": gradients, "seed": log.seed}
     made, history = word2vec.train(bible.unlabeled(), model, epochs, **(own | options))
     return made, history, word_tests.Lexicon(made.vectors, bible.vocabulary, made.counts)
 
