@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
 from sslcourse.origins.word2vec import company
@@ -17,8 +18,8 @@ SHOWN = 10  # words in a list
 def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: Sequence[str], window: int) -> Figure:
     """The company that each chosen word keeps within a window: the words that stand there oftener than by chance.
 
-    words, verse: (T,) a corpus as one stream; listed by their share of the log-likelihood ratio, drawn as its factor.
-    Words in the company of all that were chosen are orange.
+    words, verse: (T,) a corpus as one stream. Listed are those with the largest part in the log-likelihood ratio, which
+    leaves accidents of rare words out. Words in the company of all that were chosen are orange.
     """
     made, axes = figure(1, len(chosen), 6 * len(chosen), 4.6)
     by_chance = words.bincount(minlength=len(vocabulary)) / len(words)
@@ -29,7 +30,9 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
         near = company(words, verse, vocabulary.index(word), window, len(vocabulary))
         factor = near / near.sum() / by_chance.clamp(min=1e-9)
         best = (near * factor.clamp(min=1e-9).log()).topk(SHOWN).indices.tolist()
-        lists.append({vocabulary[token]: factor[token].item() for token in best})
+        lists.append(
+            {vocabulary[token]: factor[token].item() for token in sorted(best, key=lambda token: -factor[token])}
+        )
     common = set.intersection(*map(set, lists))
     for axis, word, listed in zip(axes, chosen, lists, strict=True):
         colors = [OKABE_ITO[1] if other in common else OKABE_ITO[0] for other in listed]
@@ -54,22 +57,16 @@ def analogy(lexicons: Mapping[str, Lexicon], a: str, b: str, c: str, weight: flo
     return made
 
 
-def offsets(lexicon: Lexicon, pairs: Sequence[tuple[str, str]], title: str = "") -> Figure:
-    """Pairs of words as arrows, on the two directions in which the words of all pairs vary most."""
-    made, (axis,) = figure(1, 1, 10, 6)
-    ends = torch.stack([torch.stack([lexicon[a], lexicon[b]]) for a, b in pairs])
-    flat = ends.flatten(0, 1)
-    _, _, directions = torch.pca_lowrank(flat, q=2)
-    places = ((ends - flat.mean(dim=0)) @ directions).numpy()
-    for (start, end), names in zip(places, pairs, strict=True):
-        arrow = {"arrowstyle": "->", "color": "gray", "linewidth": 2, "shrinkA": 6, "shrinkB": 6}
-        axis.annotate("", end, start, arrowprops=arrow)
-        for place, name, color in zip((start, end), names, OKABE_ITO, strict=False):
-            axis.annotate(name, place, ha="center", va="center", color=color, fontsize=15, fontweight="bold")
-    low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1))
-    room = 0.12 * (high - low)
-    axis.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]), title=title)
-    axis.set(xlabel="first principal direction", ylabel="second", xticks=[], yticks=[])
+def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
+    """For each pair a, b the cosine of v(b) - v(a) with the mean of the other pairs' differences, as bars."""
+    made, (axis,) = figure(1, 1, 10, 1.2 + 0.45 * len(pairs))
+    steps = torch.stack([lexicon[b] - lexicon[a] for a, b in pairs])
+    cosines = F.cosine_similarity(steps, steps.sum(dim=0) - steps)
+    axis.barh(range(len(pairs)), cosines.tolist(), color=OKABE_ITO[0])
+    axis.set(yticks=range(len(pairs)), yticklabels=[f"{a} → {b}" for a, b in pairs], xlim=(min(0, cosines.min()), 1))
+    axis.set_xlabel("cosine with the mean of the other pairs' steps (0: no relation)")
+    axis.axvline(0, color="gray", linewidth=1)
+    axis.invert_yaxis()
     return made
 
 
@@ -86,10 +83,10 @@ def noise(counts: Tensor, probabilities: Mapping[str, Tensor]) -> Figure:
 
 def leaning(groups: Mapping[str, Mapping[str, float]], left: str, right: str) -> Figure:
     """Words as dots on a line from left to right, a row for each named group: {group: {word: cosine}}."""
-    made, (axis,) = figure(1, 1, 12, 1.2 + 1.5 * len(groups))
+    made, (axis,) = figure(1, 1, 12, 1.2 + 1.7 * len(groups))
     for row, words in enumerate(groups.values()):
         for n, (word, value) in enumerate(sorted(words.items(), key=lambda item: item[1])):
-            place = row + (-0.3, -0.1, 0.1, 0.3)[n % 4]  # neighbours on lines of their own, so that they can be read
+            place = row + (n % 5 - 2) * 0.18  # neighbours on lines of their own, so that they can be read
             axis.scatter(value, place, s=30, color=OKABE_ITO[row])
             axis.annotate(word, (value, place), (5, 0), textcoords="offset points", va="center", fontsize=12)
     axis.axvline(0, color="gray", linestyle=":", linewidth=2)

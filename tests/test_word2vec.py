@@ -189,7 +189,7 @@ def test_figures_have_labels_and_follow_their_arguments(square):
     figures = [
         plots_words.noise(torch.tensor([0, 5, 2]), {"p": torch.tensor([0.0, 0.7, 0.3])}),
         plots_words.leaning({"g": {"x": 0.1, "y": -0.2}}, "he", "she"),
-        plots_words.offsets(square, [("man", "woman"), ("king", "queen")]),
+        plots_words.agreement(square, [("man", "woman"), ("king", "queen")]),
         plots_words.companions(words, verse, vocabulary, ("b", "c"), 2),
     ]
     assert all(isinstance(figure, Figure) and all(axis.get_xlabel() for axis in figure.axes) for figure in figures)

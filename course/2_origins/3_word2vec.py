@@ -274,10 +274,15 @@ log.table("queen/")
 # %% queen-interpret [markdown]
 # TODO
 
-# %% offsets
+# %% agreement-text [markdown]
+# If the equation holds, the step from *man* to *woman* is about the same as the one from *king* to *queen*. Below, each
+# pair's step is compared with the mean of all the **other** pairs' steps. (The usual picture, parallel arrows in two
+# dimensions, flatters: two directions can be chosen so that most things look parallel.)
+
+# %% agreement
 pairs = [("man", "woman"), ("men", "women"), ("son", "daughter"), ("father", "mother"), ("brother", "sister")]
 pairs += [("husband", "wife"), ("king", "queen"), ("he", "she")]
-plots_words.offsets(skip_gram_lexicon, pairs, "skip-gram: do the arrows point the same way?")
+plots_words.agreement(skip_gram_lexicon, pairs)
 
 # %% measure [markdown]
 # ## Measure
@@ -421,7 +426,7 @@ sexes += [("brother", "sister"), ("husband", "wife")]
 groups = {
     "by definition": "queen widow damsel bride virgin harlot handmaid bridegroom lad eunuch",
     "roles": "prophet priest servant judge captain shepherd scribe stranger elder messenger singers merchants nurse",
-    "cities": "jerusalem zion babylon samaria nineveh tyre sodom gaza rome damascus",
+    "cities": "jerusalem zion babylon samaria nineveh tyre sodom damascus",
     "virtues": "wisdom understanding strength beauty mercy righteousness faith patience power pride",
 }
 groups = {group: [word for word in text.split() if word in skip_gram_lexicon] for group, text in groups.items()}
