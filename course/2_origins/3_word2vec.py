@@ -332,7 +332,7 @@ log.table("families/")
 # `word2vec.by_hand` is just that, and its three lines for $h$, $u$ and $n$ replace a graph of a dozen small operations.
 
 # %% measure-speed
-_, by_hand, _ = train("skip-gram", gradients=word2vec.by_hand)
+_, by_hand, _ = train("skip-gram", 4, gradients=word2vec.by_hand)
 for name, model, history in (
     ("skip-gram, autograd", "skip-gram", skip_gram_history),
     ("skip-gram, by hand", "skip-gram", by_hand),

@@ -5,6 +5,7 @@ compositionality" (skip-gram with negative sampling, subsampling); Mikolov, Chen
 estimation of word representations in vector space" (CBOW, analogies).
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ FREQUENT = 2000  # words on which the collapse meters read the vectors
 SLOWEST = 1e-4  # the share of the learning rate that is left at the end, against word2vec's and gensim's 0.0001 / 0.025
 # Pairs in a batch, and noise words that they share. Each noise vector takes the pull of the whole batch at one stroke,
 # so that many more pairs to a noise word than these 32 make the steps diverge.
-BATCH, NOISE = 2048, 64
+BATCH, NOISE = 1024, 32
 
 
 def training_pairs(verse: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,13 +71,19 @@ def by_autograd(criterion: Callable) -> Callable:
 def by_hand(h: Tensor, u: Tensor, noise: Tensor, k: float) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The negative-sampling loss and its gradients, written out: sigma(score) less 1 for a true pair, less 0 for noise.
 
-    The same as `by_autograd(negative_sampling_loss)`, in fewer and simpler operations.
+    The same as `by_autograd(negative_sampling_loss)`, but for the last digits, in fewer and simpler operations.
     """
-    s, n = (h * u).sum(dim=1, keepdim=True), h @ noise.T
-    true = (s.sigmoid() - 1) / len(h)
-    false = n.sigmoid() * (k / n.numel())
-    loss = F.softplus(-s).mean() + k * F.softplus(n).mean()
-    return loss, (torch.addmm(true * u, false, noise), true * h, false.T @ h)
+    missed = (h * u).sum(dim=1, keepdim=True).neg_().sigmoid_()  # 1 - sigma(h.u)
+    fooled = (h @ noise.T).sigmoid_()
+    # The logarithms of numbers that are there already cost a tenth of logsigmoid; 1 - sigma may round to 0.
+    loss = -(log_of_rest(missed).mean() + k * log_of_rest(fooled).mean())
+    missed, fooled = missed.div_(-len(h)), fooled.mul_(k / fooled.numel())
+    return loss, (torch.addmm(missed * u, fooled, noise), missed * h, fooled.T @ h)
+
+
+def log_of_rest(p: Tensor) -> Tensor:
+    """log(1 - p), no less than the logarithm of float32's spacing at 1."""
+    return (1 - p).clamp_(min=torch.finfo(torch.float32).eps).log_()
 
 
 def noise_distribution(counts: Tensor, power: float = 0.75) -> Tensor:
@@ -127,6 +134,11 @@ def context_windows(words: Tensor, i: Tensor, j: Tensor, width: int) -> Tensor:
     return windows.index_put_((i, slot), words[j])
 
 
+def add_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
+    """table[rows] += values, where rows (N,) may repeat: index_add_, which is half as quick on a CPU."""
+    table.scatter_add_(0, rows[:, None].expand(values.shape), values)
+
+
 class Word2vec:
     """Two tables of vectors (V,d): `vectors` of words as input, which are kept, and `output`, thrown away after.
 
@@ -148,14 +160,18 @@ class Word2vec:
         the whole lr, as if it came alone.
         """
         real = (inputs > 0).unsqueeze(-1)
-        h = self.vectors[inputs] if inputs.ndim == 1 else (self.vectors[inputs] * real).sum(1) / real.sum(1)
-        loss, (to_h, to_target, to_noise) = gradients(h, self.output[targets], self.output[noise], k)
+        h = F.embedding(inputs, self.vectors)  # the same as vectors[inputs], several times as quick on a CPU
+        if inputs.ndim == 2:
+            h = (h * real).sum(1) / real.sum(1)
+        loss, (to_h, to_target, to_noise) = gradients(
+            h, F.embedding(targets, self.output), F.embedding(noise, self.output), k
+        )
         lr = -lr * len(targets)  # the loss is a mean over pairs
         if inputs.ndim == 2:  # each context word takes the whole gradient of the mean, as in word2vec's code
             to_h = (to_h[:, None] * real).flatten(0, 1)
-        self.vectors.index_add_(0, inputs.flatten(), to_h, alpha=lr)
-        self.output.index_add_(0, targets, to_target, alpha=lr)
-        self.output.index_add_(0, noise, to_noise, alpha=lr)
+        add_rows(self.vectors, inputs.flatten(), to_h * lr)
+        add_rows(self.output, targets, to_target * lr)
+        add_rows(self.output, noise, to_noise * lr)
         return loss
 
     @torch.no_grad()
@@ -166,6 +182,18 @@ class Word2vec:
         history.rank.append(measures.effective_rank(frequent).item())
 
 
+@contextlib.contextmanager
+def one_thread():
+    """Run on one core: operations of some tens of microseconds gain little from two, and wait long for a busy one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def train(
     unlabeled: Unlabeled,
     model: str = "skip-gram",
