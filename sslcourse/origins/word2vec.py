@@ -68,6 +68,7 @@ def by_autograd(criterion: Callable) -> Callable:
     return gradients
 
 
+@torch.no_grad()
 def by_hand(h: Tensor, u: Tensor, noise: Tensor, k: float) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The negative-sampling loss and its gradients, written out: sigma(score) less 1 for a true pair, less 0 for noise.
 
