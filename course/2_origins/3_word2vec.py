@@ -272,7 +272,11 @@ for name, lexicon in lexicons.items():
 log.table("queen/")
 
 # %% queen-interpret [markdown]
-# TODO
+# By convention, *queen* has rank {{ queen/skip-gram/rank by convention }} with skip-gram and
+# {{ queen/CBOW/rank by convention }} with CBOW, over several seeds: often the best answer, and not in every seed. That
+# is among thousands of words, from a text in which *queen* is rare. With the question's own words let in, *king* itself
+# wins in this share of the seeds: {{ queen/skip-gram/king wins when open }} with skip-gram,
+# {{ queen/CBOW/king wins when open }} with CBOW.
 
 # %% agreement-text [markdown]
 # If the equation holds, the step from *man* to *woman* is about the same as the one from *king* to *queen*. Below, each
@@ -318,7 +322,16 @@ log.table("analogies/")
 log.table("families/")
 
 # %% measure-interpret [markdown]
-# TODO
+# - **Skip-gram is no worse than gensim's**: {{ analogies/mean/skip-gram }} of the analogies, gensim's
+#   {{ analogies/mean/gensim skip-gram }}; {{ families/skip-gram }} of the families, gensim's
+#   {{ families/gensim skip-gram }}. **CBOW**: {{ analogies/mean/CBOW }} and {{ analogies/mean/gensim CBOW }} of the
+#   analogies, {{ families/CBOW }} and {{ families/gensim CBOW }} of the families. Noise words shared by a whole batch
+#   cost nothing that these tests can see.
+# - **Most analogies fail.** What the vectors know well is grammar that shows in every verse, *i* to *my* as *thou* to
+#   *thy* ({{ analogies/person to owner/skip-gram }}), and *come* to *came* ({{ analogies/now to then/skip-gram }}). The
+#   famous *man to woman* is right in {{ analogies/man to woman/skip-gram }} of its questions, *hand* to *hands* in
+#   {{ analogies/one to many/skip-gram }}: a hand and hands do other things, so they keep other company.
+# - Neighbours are more trustworthy than analogies: a neighbour needs one vector to be right, an analogy four.
 
 # %% measure-speed-text [markdown]
 # ### How fast?
@@ -345,7 +358,12 @@ for name, model, history in (
 log.table("speed/")
 
 # %% measure-speed-interpret [markdown]
-# TODO
+# Words of the corpus, each counted once an epoch. With `autograd`, skip-gram reaches
+# {{ speed/skip-gram, autograd/ratio }} of gensim's speed, by hand {{ speed/skip-gram, by hand/ratio }}; CBOW
+# {{ speed/CBOW, autograd/ratio }}. Gensim uses two cores, ours one: its loops are compiled, each thread updates what it
+# likes without waiting for others, and what comes out is different each time. Ours is the same in each run, and what
+# limits it is overhead: a step is some twenty operations on small matrices, most of them shorter than the time that two
+# cores need to agree on sharing one. CBOW has a fifth of the pairs, and so more overhead a word.
 
 # %% probe-text [markdown]
 # ### What are the vectors good for?
@@ -378,7 +396,15 @@ plots.accuracies(table, chance=most, title="which part of the Bible is this vers
 log.table("parts/")
 
 # %% probe-interpret [markdown]
-# TODO
+# - **With ten labels a class, skip-gram's vectors are ahead** ({{ parts/skip-gram/10 labels a class }}) of counted
+#   words ({{ parts/raw: bag of words/10 labels a class }}), of random vectors
+#   ({{ parts/random vectors/10 labels a class }}) and of supervised training
+#   ({{ parts/supervised/10 labels a class }}): words that the ten verses lack have neighbours that they hold.
+# - **With a thousand, they are behind**: {{ parts/skip-gram/1000 labels }} against
+#   {{ parts/raw: bag of words/1000 labels }} for counted words and {{ parts/supervised/1000 labels }} for supervised
+#   training. A mean of 64 numbers keeps less than 512 counts, and with enough labels each word can be judged by itself.
+# - CBOW's vectors are poorer here ({{ parts/CBOW/100 labels }} with a hundred labels, skip-gram's
+#   {{ parts/skip-gram/100 labels }}). Which pretext task is better depends on what you want of it.
 
 # %% break [markdown]
 # ## Break it
@@ -401,7 +427,12 @@ plots.training(histories)
 log.table("noise/")
 
 # %% break-noise-interpret [markdown]
-# TODO
+# Without noise the loss is nearly perfect, {{ noise/k = 0/loss }}, and the vectors are worthless: all words point the
+# same way (std {{ noise/k = 0/std }}, against {{ noise/k = 5/std }}), in few dimensions (effective rank
+# {{ noise/k = 0/effective rank }}, against {{ noise/k = 5/effective rank }}), and the families are found no better than
+# by chance ({{ noise/k = 0/families }}, against {{ noise/k = 5/families }}). Every pair is likely if all vectors are one
+# and the same long one. This is **collapse**, and it will meet you again in module 4: whoever pulls partners together
+# must also push something apart.
 
 # %% break-open [markdown]
 # ### Analogies without the small print
@@ -412,7 +443,11 @@ log.table("noise/")
 log.table("open/")
 
 # %% break-open-interpret [markdown]
-# TODO
+# The mean over all relations falls from {{ analogies/mean/skip-gram }} to {{ open/skip-gram }} for skip-gram, from
+# {{ analogies/mean/CBOW }} to {{ open/CBOW }} for CBOW, and gensim's falls alike. Choice B of your prediction: in most
+# questions the nearest word is one of those in the question, since $v_b - v_a$ is short beside the distances to other
+# words. Much of the success is that $d$ is near $c$ anyway, and that $c$ may not be named [@linzen2016issues]. Whoever
+# reports analogies should report this, too.
 
 # %% break-bias [markdown]
 # ### The corpus' own bias
@@ -452,7 +487,15 @@ log.record("bias/rank correlation with counts", torch.corrcoef(ranks.double())[0
 log.table("bias/")
 
 # %% break-bias-interpret [markdown]
-# TODO
+# Words that mean women lean to *she* (mean of the first group {{ bias/by definition/mean lean to she }}; a few in it
+# mean men). But so do words that are nobody's by definition: look at which roles and virtues stand on which side, and ask
+# whose company they keep in this book. Cities, which the prophets address as daughters, brides and harlots, have a mean
+# of {{ bias/cities/mean lean to she }}, virtues {{ bias/virtues/mean lean to she }}.
+#
+# Is it the model or the book? Counting how often *she*, *her* and *he*, *him*, *his* stand near each word, without any
+# model, gives almost the same order: the rank correlation is {{ bias/rank correlation with counts }}. **The vectors
+# report the company that words keep, prejudice included.** A system that ranks people by such vectors would apply the
+# customs of its corpus. Taking the direction out afterwards hides more than it removes [@gonen2019lipstick].
 
 # %% reflect [markdown]
 # ## Reflect
