@@ -32,8 +32,9 @@ def test_pairs_of_a_known_stream():
 def test_windows_hold_the_contexts_of_each_position():
     words = torch.tensor([5, 6, 7, 8])
     i, j = word2vec.training_pairs(torch.tensor([0, 0, 0, 1]), torch.tensor([2, 2, 2, 2]))
-    windows = word2vec.context_windows(words, i, j, 2)
-    assert [sorted(row[row > 0].tolist()) for row in windows] == [[6, 7], [5, 7], [5, 6], []]
+    windows, amid = word2vec.context_windows(words, i, j, 2)
+    assert [sorted(row[row > 0].tolist()) for row in windows] == [[6, 7], [5, 7], [5, 6]]
+    assert amid.tolist() == [5, 6, 7], "a word alone in its verse has no context"
 
 
 def test_loss_of_zero_vectors_and_its_share_of_noise():
@@ -73,9 +74,14 @@ def test_a_step_touches_only_the_rows_that_it_names_and_descends():
     assert ((made.vectors != before[0]).any(1).nonzero()[:, 0]).tolist() == [1, 2]
     assert ((made.output != before[1]).any(1).nonzero()[:, 0]).tolist() == [3, 4, 5, 6]
     assert made.step(*batch, 0.05, word2vec.by_hand, 2) < first
-    window = torch.tensor([[1, 2, 0], [7, 0, 0]])
-    made.step(window, *batch[1:], 0.05, word2vec.by_hand, 2)
-    assert torch.equal(made.vectors[0], before[0][0]), "padding is no word"
+
+
+def test_padding_is_no_word_of_a_window():
+    made = [word2vec.Word2vec(torch.ones(10, dtype=torch.long), dim=4, device=torch.device("cpu")) for _ in range(2)]
+    for each, windows in zip(made, ([[1, 2, 0], [7, 0, 0]], [[2, 0, 1], [0, 0, 7]]), strict=True):
+        for _ in range(3):
+            each.step(torch.tensor(windows), torch.tensor([3, 4]), torch.tensor([5, 6]), 0.05, word2vec.by_hand, 2)
+    torch.testing.assert_close(made[0].vectors[1:], made[1].vectors[1:])
 
 
 def test_a_step_runs_on_the_meta_device():
@@ -109,6 +115,12 @@ def test_without_noise_the_vectors_collapse():
 def test_another_model_gets_one_sentence(toy):
     with pytest.raises(CourseError, match="model is 'glove'"):
         word2vec.train(toy, "glove")
+
+
+def test_steps_that_diverge_get_one_sentence():
+    genesis = Unlabeled("Genesis", data.load("scripture").train.x[:1000])
+    with pytest.raises(CourseError, match="training has diverged. Try a smaller batch_size or lr"):
+        word2vec.train(genesis, epochs=3, batch_size=8192, lr=1.0)
 
 
 def test_rare_words_leave_the_stream():

@@ -6,8 +6,10 @@ estimation of word representations in vector space" (CBOW, analogies).
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,9 +23,10 @@ from sslcourse.training import History
 
 FREQUENT = 2000  # words on which the collapse meters read the vectors
 SLOWEST = 1e-4  # the share of the learning rate that is left at the end, against word2vec's and gensim's 0.0001 / 0.025
-# Pairs in a batch, and noise words that they share. Each noise vector takes the pull of the whole batch at one stroke,
-# so that many more pairs to a noise word than these 32 make the steps diverge.
-BATCH, NOISE = 1024, 32
+NOISE = 32  # noise words that all examples of a batch share
+# Examples in a batch. Each noise vector takes the pull of the whole batch at one stroke, and so does a frequent word:
+# batches several times as large make the steps diverge. CBOW's examples name up to ten words on their left side.
+BATCH = {"skip-gram": 1024, "CBOW": 256}
 
 
 def training_pairs(verse: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,16 +131,16 @@ def keep_probability(counts: Tensor, threshold: float = 1e-3) -> Tensor:
     return (ratio.sqrt() + ratio).clamp(max=1) * (counts > 0)
 
 
-def context_windows(words: Tensor, i: Tensor, j: Tensor, width: int) -> Tensor:
-    """(T, 2 width) the context words of each position, padded with 0, from pairs of positions i, j."""
+def context_windows(words: Tensor, i: Tensor, j: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """CBOW's examples, from pairs of positions: context words (N, 2 width), padded with 0, and the word (N,) amid them.
+
+    Words without any context are left out.
+    """
     windows = torch.zeros(len(words), 2 * width, dtype=torch.long, device=words.device)
     slot = torch.where(j < i, j - i, j - i - 1) + width
-    return windows.index_put_((i, slot), words[j])
-
-
-def add_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
-    """table[rows] += values, where rows (N,) may repeat: index_add_, which is half as quick on a CPU."""
-    table.scatter_add_(0, rows[:, None].expand(values.shape), values)
+    windows.index_put_((i, slot), words[j])
+    some = windows.any(dim=1)
+    return windows[some], words[some]
 
 
 class Word2vec:
@@ -160,19 +163,17 @@ class Word2vec:
         targets: (B,) the words to tell from noise (M,). Only the rows that the batch names are touched, each pair with
         the whole lr, as if it came alone.
         """
-        real = (inputs > 0).unsqueeze(-1)
-        h = F.embedding(inputs, self.vectors)  # the same as vectors[inputs], several times as quick on a CPU
-        if inputs.ndim == 2:
-            h = (h * real).sum(1) / real.sum(1)
-        loss, (to_h, to_target, to_noise) = gradients(
-            h, F.embedding(targets, self.output), F.embedding(noise, self.output), k
-        )
+        # F.embedding takes rows several times as quickly as an index does on a CPU.
+        bag = F.embedding if inputs.ndim == 1 else partial(F.embedding_bag, mode="mean", padding_idx=0)
+        h, u, n = bag(inputs, self.vectors), F.embedding(targets, self.output), F.embedding(noise, self.output)
+        loss, (to_h, to_u, to_n) = gradients(h, u, n, k)
         lr = -lr * len(targets)  # the loss is a mean over pairs
-        if inputs.ndim == 2:  # each context word takes the whole gradient of the mean, as in word2vec's code
-            to_h = (to_h[:, None] * real).flatten(0, 1)
-        add_rows(self.vectors, inputs.flatten(), to_h * lr)
-        add_rows(self.output, targets, to_target * lr)
-        add_rows(self.output, noise, to_noise * lr)
+        # Each context word takes the whole gradient of the mean, as in word2vec's code. Row 0, padding, means nothing.
+        to_h = to_h.repeat_interleave(inputs.numel() // len(inputs), dim=0)
+        for table, rows, gradient in ((self.vectors, inputs.flatten(), to_h), (self.output, targets, to_u),
+                                      (self.output, noise, to_n)):  # fmt: skip
+            # Rows may repeat. index_add_ does the same, half as quickly on a CPU.
+            table.scatter_add_(0, rows[:, None].expand(gradient.shape), gradient * lr)
         return loss
 
     @torch.no_grad()
@@ -202,7 +203,7 @@ def train(
     window: int = 5,
     k: float = 5,
     lr: float = 0.025,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
     seed: int = 0,
     pairs: Callable = training_pairs,
     gradients: Callable = by_hand,
@@ -216,9 +217,9 @@ def train(
 
     It has a loop of its own: `training.pretrain` steps every parameter with AdamW, and here a batch touches few rows
     of two large tables. Windows shrink at random and the learning rate falls linearly, as in Mikolov et al., 2013.
-    Raises CourseError for another model.
+    Raises CourseError for another model, and for a loss that is not finite.
     """
-    if model not in ("skip-gram", "CBOW"):
+    if model not in BATCH:
         raise CourseError(f'model is {model!r}; it must be "skip-gram" or "CBOW".')
     words, verse, counts = words_of(unlabeled)
     chance = torch.Generator().manual_seed(seed)
@@ -231,22 +232,21 @@ def train(
         reach = torch.randint(1, window + 1, (int(kept.sum()),), generator=chance)
         i, j = pairs(verse[kept], reach)
         if model == "skip-gram":
-            inputs, targets = words[kept][i], words[kept][j]
+            examples = words[kept][i], words[kept][j]
         else:
-            inputs, targets = context_windows(words[kept], i, j, window), words[kept]
-            inputs, targets = inputs[inputs.any(1)], targets[inputs.any(1)]
-        order = torch.randperm(len(targets), generator=chance)
-        # A batch of either model names about as many context words.
-        batches = order.split(batch_size if model == "skip-gram" else max(1, batch_size // window))
-        inputs, targets = inputs.to(device), targets.to(device)
-        noise = torch.rand(len(batches), NOISE, generator=chance, dtype=torch.double) * cumulative[-1]
+            examples = context_windows(words[kept], i, j, window)
+        order = torch.randperm(len(examples[0]), generator=chance)
+        batches = [part.index_select(0, order).to(device).split(batch_size or BATCH[model]) for part in examples]
+        steps = len(batches[0])
+        noise = torch.rand(steps, NOISE, generator=chance, dtype=torch.double) * cumulative[-1]
         noise = torch.searchsorted(cumulative, noise, right=True).to(device)
         total = torch.zeros((), device=device)
-        for n, rows in enumerate(batches):
-            left = 1 - (epoch + n / len(batches)) / epochs
-            rows = rows.to(device)
-            total += made.step(inputs[rows], targets[rows], noise[n], lr * max(left, SLOWEST), gradients, k)
-        history.loss.append(total.item() / len(batches))
+        for n, (batch, drawn) in enumerate(zip(zip(*batches, strict=True), noise, strict=True)):
+            left = 1 - (epoch + n / steps) / epochs
+            total += made.step(*batch, drawn, lr * max(left, SLOWEST), gradients, k)
+        history.loss.append(total.item() / steps)
+        if not math.isfinite(history.loss[-1]):
+            raise CourseError("The loss is not finite: training has diverged. Try a smaller batch_size or lr.")
         made.read_meters(history)
     history.seconds, history.samples = time.perf_counter() - begin, epochs * len(words)
     return made, history
