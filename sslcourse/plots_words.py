@@ -63,7 +63,7 @@ def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
     steps = torch.stack([lexicon[b] - lexicon[a] for a, b in pairs])
     cosines = F.cosine_similarity(steps, steps.sum(dim=0) - steps)
     axis.barh(range(len(pairs)), cosines.tolist(), color=OKABE_ITO[0])
-    axis.set(yticks=range(len(pairs)), yticklabels=[f"{a} → {b}" for a, b in pairs], xlim=(min(0, cosines.min()), 1))
+    axis.set(yticks=range(len(pairs)), yticklabels=[f"{a} → {b}" for a, b in pairs], xlim=(min(0, cosines.min()) - 0.02, 1))
     axis.set_xlabel("cosine with the mean of the other pairs' steps (0: no relation)")
     axis.axvline(0, color="gray", linewidth=1)
     axis.invert_yaxis()

@@ -230,7 +230,7 @@ lexicons = {"skip-gram": skip_gram_lexicon, "CBOW": cbow_lexicon}
 plots.training({"skip-gram": skip_gram_history, "CBOW": cbow_history})
 
 # %% train-interpret [markdown]
-# All vectors zero would cost $(1 + k) \log 2$ nats, about four with $k = 5$. The loss cannot fall far below half of
+# All vectors zero would cost $(1 + k) \log 2$ nats, about four with $k = 5$. The loss stays at about half of
 # that: who knows which word comes next? The **collapse meters**, read on the most frequent words, say that the vectors
 # spread out as training goes on.
 #
@@ -287,6 +287,11 @@ log.table("queen/")
 pairs = [("man", "woman"), ("men", "women"), ("son", "daughter"), ("father", "mother"), ("brother", "sister")]
 pairs += [("husband", "wife"), ("king", "queen"), ("he", "she")]
 plots_words.agreement(skip_gram_lexicon, pairs)
+
+# %% agreement-interpret [markdown]
+# Most steps agree with each other, none of them closely. And one points the other way: look at *husband* to *wife*. In
+# these verses a husband is *her* husband and a wife *his* wife, so each keeps the other sex's company. A direction of
+# meaning is what the company of words made of it.
 
 # %% measure [markdown]
 # ## Measure
@@ -432,11 +437,11 @@ log.table("noise/")
 
 # %% break-noise-interpret [markdown]
 # Without noise the loss is nearly perfect, {{ noise/k = 0/loss }}, and the vectors are worthless: all words point the
-# same way (std {{ noise/k = 0/std }}, against {{ noise/k = 5/std }}), in few dimensions (effective rank
-# {{ noise/k = 0/effective rank }}, against {{ noise/k = 5/effective rank }}), and the families are found no better than
-# by chance ({{ noise/k = 0/families }}, against {{ noise/k = 5/families }}). Every pair is likely if all vectors are
-# one and the same long one. This is **collapse**, and it will meet you again in module 4: whoever pulls partners
-# together must also push something apart.
+# same way (std {{ noise/k = 0/std }}, against {{ noise/k = 5/std }} above), in few dimensions (effective rank
+# {{ noise/k = 0/effective rank }}, against {{ noise/k = 5/effective rank }}). Of the families,
+# {{ noise/k = 0/families }} are found, against {{ noise/k = 5/families }}; random vectors find
+# {{ families/random vectors }}. Every pair is likely if all vectors are one and the same long one. This is
+# **collapse**, and it will meet you again in module 4: whoever pulls partners together must also push something apart.
 
 # %% break-open [markdown]
 # ### Analogies without the small print
@@ -448,10 +453,9 @@ log.table("open/")
 
 # %% break-open-interpret [markdown]
 # The mean over all relations falls from {{ analogies/mean/skip-gram }} to {{ open/skip-gram }} for skip-gram, from
-# {{ analogies/mean/CBOW }} to {{ open/CBOW }} for CBOW, and gensim's falls alike. Choice B of your prediction: in most
-# questions the nearest word is one of those in the question, since $v_b - v_a$ is short beside the distances to other
-# words. Much of the success is that $d$ is near $c$ anyway, and that $c$ may not be named [@linzen2016issues]. Whoever
-# reports analogies should report this, too.
+# {{ analogies/mean/CBOW }} to {{ open/CBOW }} for CBOW, and gensim's falls alike. Choice B of your prediction: where
+# the right answer loses its place, it loses it to a word of the question itself. Much of the success is that $d$ is
+# near $c$ anyway, and that $c$ may not be named [@linzen2016issues]. Whoever reports analogies should report this, too.
 
 # %% break-bias [markdown]
 # ### The corpus' own bias
@@ -497,7 +501,7 @@ log.table("bias/")
 # mean of {{ bias/cities/mean lean to she }}, virtues {{ bias/virtues/mean lean to she }}.
 #
 # Is it the model or the book? Counting how often *she*, *her* and *he*, *him*, *his* stand near each word, without any
-# model, gives almost the same order: the rank correlation is {{ bias/rank correlation with counts }}. **The vectors
+# model, gives much the same order: the rank correlation is {{ bias/rank correlation with counts }}. **The vectors
 # report the company that words keep, prejudice included.** A system that ranks people by such vectors would apply the
 # customs of its corpus. Taking the direction out afterwards hides more than it removes [@gonen2019lipstick].
 
