@@ -94,6 +94,8 @@ def turned(pictures: Tensor, answer: Callable, picture: int = 0) -> None:
     degrees = ipywidgets.IntSlider(0, min=0, max=360, step=5, description="degrees", continuous_update=False)
     chosen = ipywidgets.IntSlider(picture, min=0, max=len(pictures) - 1, description="picture", continuous_update=False)
     explore(lambda degrees, picture: plots.turned(pictures, answer, degrees, picture), degrees=degrees, picture=chosen)
+
+
 def gibbs(rbm, starts: dict[str, Tensor], steps: int = 200) -> None:
     """A choice of starts (name -> v (D,)) and a slider over Gibbs steps of an RBM, from each start one chain."""
     import ipywidgets
@@ -108,6 +110,9 @@ def gibbs(rbm, starts: dict[str, Tensor], steps: int = 200) -> None:
         steps=ipywidgets.IntSlider(
             1, 0, steps, description="Gibbs steps", continuous_update=False, style=style, layout={"width": "60%"}
         ),
+    )
+
+
 def company(words: Tensor, verse: Tensor, vocabulary: tuple[str, ...]) -> None:
     """Two words to type, and a slider for the window in which their company is counted, over a corpus (T,)."""
     import ipywidgets

@@ -26,4 +26,3 @@ __all__ = [
     "pseudo_likelihood",
     "uniforms",
 ]
-"""The origins of self-supervised learning (module 2)."""
