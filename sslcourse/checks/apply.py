@@ -168,6 +168,54 @@ def transfer_run(fn: Callable, inputs: dict) -> dict:
     reached = {name: any(p.grad is not None for p in network.parameters()) for name, network in networks.items()}
     after = networks["h"].state_dict()
     return outputs | {"reached": reached, "moved": [name for name in before if not same(before[name], after[name])]}
+def plain(value):
+    """Tuples become lists, and tensors leave their graph and device, at any depth."""
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.detach().cpu() if isinstance(value, Tensor) else value
+
+
+def unroll_run(fn: Callable, inputs: dict) -> dict:
+    """The layers as lists of [weight, bias], and the lists of tensors among the inputs that were altered."""
+    before = copy.deepcopy(inputs)
+    result = plain(fn(**inputs))
+
+    def altered(old: list, new: list) -> bool:
+        return len(old) != len(new) or not all(same(a, b) for a, b in zip(old, new, strict=True))
+
+    return {"result": result, "changed": [name for name in before if altered(before[name], inputs[name])]}
+
+
+def small_encoder(W: Tensor) -> Callable:
+    """x (N,D) -> code sigmoid(x W^T), (N,d)."""
+    return lambda x: torch.sigmoid(x.to(W) @ W.T)
+
+
+def small_decoder(V: Tensor) -> Callable:
+    """Code (N,d) -> logits, (N,D)."""
+    return lambda code: code.to(V) @ V.T
+
+
+def denoising_run(fn: Callable, inputs: dict) -> dict:
+    """The loss, what the encoder was given, and whether a gradient reaches encoder and decoder."""
+    W, V = (inputs.pop(name).requires_grad_() for name in ("W", "V"))
+    encoder, seen = small_encoder(W), []
+
+    def encode(x: Tensor) -> Tensor:
+        seen.append(x.detach().clone())
+        return encoder(x)
+
+    found = {}
+
+    def keep_graph(**kept):
+        found["loss"] = fn(**kept, encode=encode, decode=small_decoder(V))
+        return found["loss"]
+
+    outputs = call(keep_graph, inputs)
+    loss = found["loss"]
+    connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
+    gradients = torch.autograd.grad(loss.sum(), [W, V], allow_unused=True) if connected else [None]
+    return outputs | {"seen": plain(seen), "connected": all(gradient is not None for gradient in gradients)}
 
 
 def blank(name: str) -> Callable:

@@ -1,5 +1,17 @@
 """Origins (module 2): what was learned without labels before the name self-supervised learning."""
 
+from sslcourse.origins.autoencoders import (
+    MLP,
+    Autoencoding,
+    denoising_loss,
+    normal_,
+    pca_reconstruction,
+    reconstruct,
+    squared_error,
+    train_stack,
+    unroll,
+    xavier_,
+)
 from sslcourse.origins.likelihood import ais_log_z, base_rates, exact_log_z, pseudo_likelihood
 from sslcourse.origins.rbm import (
     RBM,
@@ -13,6 +25,16 @@ from sslcourse.origins.rbm import (
 )
 
 __all__ = [
+    "MLP",
+    "Autoencoding",
+    "denoising_loss",
+    "normal_",
+    "pca_reconstruction",
+    "reconstruct",
+    "squared_error",
+    "train_stack",
+    "unroll",
+    "xavier_",
     "RBM",
     "ais_log_z",
     "base_rates",

@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +49,14 @@ def pretrain(
     device: str | torch.device | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    optimizer: Callable | None = None,
 ) -> History:
     """Train encoder and task, in place, to solve the task on unlabeled data; returns the history.
 
-    AdamW with a cosine schedule; full batches only. device: the best there is, unless named. checkpoint: a file,
-    written after each epoch; where it is there already, training goes on from it to the same result. On several
-    processes (torchrun) batch_size is that of all ranks together.
+    AdamW with a cosine schedule, or, under the same schedule, optimizer(parameters, lr=lr); full batches only.
+    device: the best there is, unless named. checkpoint: a file, written after each epoch; where it is there already,
+    training goes on from it to the same result. On several processes (torchrun) batch_size is that of all ranks
+    together.
 
     Raises CourseError for data with labels, too little data, a loss that is not finite, another run's checkpoint.
     """
@@ -60,9 +64,8 @@ def pretrain(
     keep_memory()
     device = torch.device(device) if device else best_device()
     model = parallel.Model(encoder, task).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        (p for p in model.parameters() if p.requires_grad), lr=lr, fused=device.type in ("cpu", "cuda")
-    )
+    adamw = partial(torch.optim.AdamW, fused=device.type in ("cpu", "cuda"))
+    optimizer = (optimizer or adamw)((p for p in model.parameters() if p.requires_grad), lr=lr)
     config = {"data": unlabeled.name, "samples": len(unlabeled), "task": type(task).__name__}
     config |= {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
     history = History()

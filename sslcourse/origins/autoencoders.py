@@ -1,0 +1,164 @@
+"""Autoencoders: an encoder h_theta makes a short code of the input, a decoder k_gamma the input of the code.
+
+Symbols throughout: x (N,D) inputs in [0,1], d code units. Of RBM l in a stack, as in rbm.py: W[l] (D_l,H_l), visible
+bias b[l] (D_l,), hidden bias c[l] (H_l,), with H_l = D_(l+1).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sslcourse.origins.rbm import RBM, p_hidden, p_visible
+from sslcourse.training import PretextTask
+
+Layers = list[tuple[Tensor, Tensor]]  # (weight, bias) of each layer, as F.linear and nn.Linear hold them
+
+
+def pca_reconstruction(x: Tensor, x_new: Tensor, k: int) -> Tensor:
+    """Rows of x_new (M,D) coded by the first k principal components of x (N,D), and decoded: (M,D).
+
+    The best that any linear encoder and decoder with k code units can do on x, in squared error (Eckart and Young,
+    1936; Baldi and Hornik, 1989). k is at most min(N, D).
+    """
+    mean = x.mean(dim=0)
+    components = torch.linalg.svd(x - mean, full_matrices=False).Vh[:k]
+    return mean + (x_new - mean) @ components.T @ components
+
+
+def unroll(W: Sequence[Tensor], b: Sequence[Tensor], c: Sequence[Tensor]) -> tuple[Layers, Layers]:
+    """A stack of RBMs as an autoencoder: (encoder's layers, decoder's layers), each a (weight (out,in), bias (out,)).
+
+    Up by p(h | v) through the stack, then down by p(v | h) in the opposite order.
+    Source: Hinton and Salakhutdinov, 2006, figure 1.
+    """
+    encoder = [(weight.T, hidden) for weight, hidden in zip(W, c, strict=True)]
+    decoder = [(weight, visible) for weight, visible in zip(W, b, strict=True)]
+    return encoder, decoder[::-1]
+
+
+def denoising_loss(x: Tensor, u: Tensor, destroyed: float, encode: Callable, decode: Callable) -> Tensor:
+    """Cross-entropy of the clean x (N,D) and its reconstruction from a damaged copy: mean over samples, in nats.
+
+    A pixel is set to zero where its uniform number u (N,D) in [0,1) is below `destroyed`; 0 makes it the ordinary
+    autoencoder's loss. decode gives logits. Source: Vincent et al., 2008, section 2.3.
+    """
+    damaged = x.masked_fill(u < destroyed, 0)
+    logits = decode(encode(damaged))
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+
+class MLP(nn.Module):
+    """Fully connected layers of these sizes with sigmoids between, the last one linear: (N,...) -> (N,sizes[-1]).
+
+    In float32 wherever it runs: where the units of a deep sigmoid net hardly differ from 1/2, bf16 sees no difference.
+    """
+
+    def __init__(self, sizes: Sequence[int], activation: type[nn.Module] = nn.Sigmoid):
+        super().__init__()
+        self.dim = sizes[-1]
+        pairs = zip(sizes, sizes[1:], strict=False)
+        layers = [layer for pair in pairs for layer in (nn.Linear(*pair), activation())]
+        self.layers = nn.Sequential(nn.Flatten(), *layers[:-1])
+
+    @property
+    def linear(self) -> list[nn.Linear]:
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return self.layers(x.float())
+
+    @torch.no_grad()
+    def set(self, layers: Layers) -> "MLP":
+        """Copy these weights and biases in, layer by layer; returns itself."""
+        for mine, (weight, bias) in zip(self.linear, layers, strict=True):
+            mine.weight.copy_(weight)
+            mine.bias.copy_(bias)
+        return self
+
+
+class Autoencoding(PretextTask):
+    """Reconstruct the input from its code; where a share of its pixels is destroyed first, a denoising autoencoder.
+
+    sizes: the encoder's, from input to code; the head k_gamma is a decoder of the same sizes backwards. criterion:
+    `denoising_loss`, or a student's version of it, which runs encoder and decoder itself.
+    """
+
+    def __init__(self, sizes: Sequence[int], destroyed: float = 0.0, criterion: Callable = denoising_loss, **decoder):
+        super().__init__()
+        self.head = MLP(sizes[::-1], **decoder)
+        self.destroyed, self.criterion = destroyed, criterion
+
+    def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[tuple[Tensor, Tensor], None]:
+        """The input is its own pseudo-label; with it go the numbers that decide what is destroyed."""
+        x = x.flatten(1)
+        device = generator.device if generator is not None else x.device
+        u = torch.rand(x.shape, generator=generator, device=device).to(x.device)
+        return (x, u), None
+
+    def forward(self, encoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        return self.criterion(*inputs, self.destroyed, encoder, self.head)
+
+    def loss(self, prediction: Tensor, z: None) -> Tensor:
+        return prediction
+
+
+def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """Squared error per image: summed over pixels, mean over samples (N,D); of pixels in [0,1]."""
+    return (x - reconstruction).square().sum(dim=1).mean()
+
+
+@torch.no_grad()
+def reconstruct(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:
+    """Pixels in [0,1], (N,D), of inputs (N,...) after encoder and decoder."""
+    return decoder(encoder(x)).sigmoid()
+
+
+@torch.no_grad()
+def normal_(mlp: MLP, std: float) -> MLP:
+    """Weights N(0, std^2), biases zero, in place."""
+    for layer in mlp.linear:
+        layer.weight.normal_(0, std)
+        layer.bias.zero_()
+    return mlp
+
+
+def xavier_(mlp: MLP) -> MLP:
+    """Weights that keep the signal's variance from layer to layer, in place (Glorot and Bengio, 2010, equation 16)."""
+    for layer in mlp.linear:
+        nn.init.xavier_uniform_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return mlp
+
+
+def linear_divergence(
+    v: Tensor, chain: Tensor, W: Tensor, b: Tensor, c: Tensor, u: Sequence[tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """CD-k as `contrastive_divergence`, for hidden units that are linear with unit Gaussian noise: h ~ N(v W + c, 1).
+
+    The top of Hinton and Salakhutdinov's stack (2006), so that a code unit is a number and not a yes or no.
+    """
+    for u_h, u_v in u:
+        noise = torch.special.ndtri(u_h.clamp(1e-6, 1 - 1e-6))
+        chain = (u_v < p_visible(chain @ W + c + noise, W, b)).to(v)
+    h, h_k = v @ W + c, chain @ W + c
+    dW = v.T @ h / len(v) - chain.T @ h_k / len(chain)
+    return dW, v.mean(dim=0) - chain.mean(dim=0), h.mean(dim=0) - h_k.mean(dim=0), chain
+
+
+def train_stack(x: Tensor, sizes: Sequence[int], epochs: int, seed: int = 0) -> tuple[list, list, list]:
+    """Lists W, b, c of RBMs trained one on the features of the other, from x (N,D) up to a linear code.
+
+    CD-1. Source: Hinton and Salakhutdinov, 2006.
+    """
+    rbms = []
+    for visible, hidden in zip(sizes, sizes[1:], strict=False):
+        rbm = RBM(visible, hidden).to(x.device)
+        last = hidden == sizes[-1]
+        settings = {"lr": 0.01, "update": linear_divergence} if last else {"lr": 0.1}
+        rbm.fit(x, epochs, batch_size=50, last_lr=0.0, seed=seed, watch=False, **settings)
+        x = p_hidden(x, rbm.W, rbm.c)
+        rbms.append(rbm)
+    return [rbm.W for rbm in rbms], [rbm.b for rbm in rbms], [rbm.c for rbm in rbms]
