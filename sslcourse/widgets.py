@@ -147,3 +147,24 @@ def analogy(lexicons: dict, a: str = "man", b: str = "woman", c: str = "king") -
         **dict(zip("abc", typed, strict=True)),
         weight=weight,
     )
+def walk_code(decoder, codes: Tensor, y: Tensor) -> None:
+    """Two sliders over a 2-D code: where we are among the codes (N,2) of labeled samples y (N,), and what is drawn."""
+    import ipywidgets
+
+    from sslcourse.origins import autoencoder_figures
+
+    def slider(axis: int) -> ipywidgets.FloatSlider:
+        low, high = codes[:, axis].quantile(codes.new_tensor([0.01, 0.99])).tolist()
+        return ipywidgets.FloatSlider(
+            value=(low + high) / 2,
+            min=low,
+            max=high,
+            step=(high - low) / 40,
+            description=f"code {axis + 1}",
+            continuous_update=False,
+            readout_format=".2f",
+            layout={"width": "60%"},
+        )
+
+    sliders = {"code_1": slider(0), "code_2": slider(1)}
+    explore(lambda code_1, code_2: autoencoder_figures.walk(decoder, codes, y, code_1, code_2), **sliders)

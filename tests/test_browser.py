@@ -161,6 +161,7 @@ LESSONS = {
     "3.1": Seen("degrees", until="turned-widget"),
     "2.1": Seen("Gibbs steps", until="gibbs-widget"),
     "2.3": Seen("weight", until="analogy-box"),
+    "2.2": Seen("code 1", until="walk-widget"),
     "4.2": Seen("temperature"),
 }
 

@@ -125,11 +125,25 @@ def normal_(mlp: MLP, std: float) -> MLP:
     return mlp
 
 
-def xavier_(mlp: MLP) -> MLP:
-    """Weights that keep the signal's variance from layer to layer, in place (Glorot and Bengio, 2010, equation 16)."""
+@torch.no_grad()
+def xavier_(mlp: MLP, gain: float = 1.0) -> MLP:
+    """Weights that keep the signal's size from layer to layer, biases zero, in place.
+
+    Source: Glorot and Bengio, 2010, equation 16, for units of slope 1 at zero. A sigmoid's slope is 1/4, hence gain 4
+    (Bengio, 2012, section 2.3.2).
+    """
     for layer in mlp.linear:
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+        nn.init.xavier_uniform_(layer.weight, gain)
+        layer.bias.zero_()
+    return mlp
+
+
+@torch.no_grad()
+def he_(mlp: MLP) -> MLP:
+    """Weights that keep the signal's size under ReLU, biases zero, in place (He et al., 2015, equation 10)."""
+    for layer in mlp.linear:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        layer.bias.zero_()
     return mlp
 
 
@@ -149,15 +163,15 @@ def linear_divergence(
 
 
 def train_stack(x: Tensor, sizes: Sequence[int], epochs: int, seed: int = 0) -> tuple[list, list, list]:
-    """Lists W, b, c of RBMs trained one on the features of the other, from x (N,D) up to a linear code.
+    """Lists W, b, c of RBMs, each trained on the features of the one below, from x (N,D) up to a linear code.
 
-    CD-1. Source: Hinton and Salakhutdinov, 2006.
+    CD-1, layer by layer, with no gradient through more than one. Source: Hinton and Salakhutdinov, 2006.
     """
     rbms = []
     for visible, hidden in zip(sizes, sizes[1:], strict=False):
         rbm = RBM(visible, hidden).to(x.device)
-        last = hidden == sizes[-1]
-        settings = {"lr": 0.01, "update": linear_divergence} if last else {"lr": 0.1}
+        top = len(rbms) == len(sizes) - 2
+        settings = {"lr": 0.01, "update": linear_divergence} if top else {"lr": 0.1}
         rbm.fit(x, epochs, batch_size=50, last_lr=0.0, seed=seed, watch=False, **settings)
         x = p_hidden(x, rbm.W, rbm.c)
         rbms.append(rbm)
