@@ -19,6 +19,11 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=device.type == "cpu" and bool(quick))
 
 
+def full_precision(device: torch.device) -> torch.autocast:
+    """A context in which `autocast` is off again, for what bf16's three digits are too few for."""
+    return torch.autocast("cuda" if device.type == "cuda" else "cpu", enabled=False)
+
+
 def budget(cpu: int, gpu: int) -> int:
     """Epochs that fit this machine: `gpu` where there is an accelerator, else `cpu`."""
     return cpu if best_device().type == "cpu" else gpu

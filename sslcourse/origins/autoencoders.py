@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sslcourse.devices import full_precision
 from sslcourse.origins.rbm import RBM, p_hidden, p_visible
 from sslcourse.training import PretextTask
 
@@ -67,7 +68,7 @@ class MLP(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x.device):
             return self.layers(x.float())
 
     @torch.no_grad()
