@@ -41,7 +41,7 @@ def walk(decoder: nn.Module, codes: Tensor, y: Tensor, code_1: float, code_2: fl
     made, (left, right) = figure(1, 2, 12, 5.6)
     scatter(left, codes.cpu(), y.cpu())
     left.plot(code_1, code_2, "o", markersize=20, markerfacecolor="none", markeredgecolor="black", markeredgewidth=3.5)
-    left.set_title("test digits by their codes; the ring is where we are")
+    left.set_title("test digits by code; the ring: here")
     drawn = decoder(codes.new_tensor([[code_1, code_2]])).sigmoid()
     picture(right, drawn[0], f"the decoder draws ({code_1:.1f}, {code_2:.1f})")
     return made
@@ -81,7 +81,7 @@ def losses(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
             axis.plot(range(1, len(values) + 1), values, "os^D"[index] + "-", markevery=4, label=name)
         axis.set(title=title, xlabel="epoch", ylim=(0, 1.05 * top))
     axes[0].set_ylabel("loss (nats an image)")
-    axes[-1].legend(frameon=False, fontsize=12, loc="lower left")
+    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
 
 
