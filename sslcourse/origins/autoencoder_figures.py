@@ -42,7 +42,8 @@ def walk(decoder: nn.Module, codes: Tensor, y: Tensor, code_1: float, code_2: fl
     scatter(left, codes.cpu(), y.cpu())
     left.plot(code_1, code_2, "o", markersize=20, markerfacecolor="none", markeredgecolor="black", markeredgewidth=3.5)
     left.set_title("test digits by code; the ring: here")
-    drawn = decoder(codes.new_tensor([[code_1, code_2]])).sigmoid()
+    here = torch.tensor([[code_1, code_2]], device=next(decoder.parameters()).device)
+    drawn = decoder(here).sigmoid()
     picture(right, drawn[0], f"the decoder draws ({code_1:.1f}, {code_2:.1f})")
     return made
 
