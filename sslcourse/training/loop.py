@@ -67,7 +67,8 @@ def pretrain(
     adamw = partial(torch.optim.AdamW, fused=device.type in ("cpu", "cuda"))
     optimizer = (optimizer or adamw)((p for p in model.parameters() if p.requires_grad), lr=lr)
     config = {"data": unlabeled.name, "samples": len(unlabeled), "task": type(task).__name__}
-    config |= {"optimizer": type(optimizer).__name__, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
+    config |= {"optimizer": type(optimizer).__name__, "lr": lr}
+    config |= {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     history = History()
     path = Path(checkpoint) if checkpoint else None
     if path and path.exists():
