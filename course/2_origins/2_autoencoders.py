@@ -55,10 +55,10 @@ print(digits, f"Training on {device}.", sep="\n")
 # %% predict [markdown]
 # ## Predict
 #
-# It is 2006. A deep autoencoder has layers of 784, 256, 128, 64 and 30 sigmoid units, and the same backwards. Its
-# weights start as small random numbers, and stochastic gradient descent with momentum trains it. Beside it stands
-# **PCA**, a century old, with a code of thirty numbers as well. Which reconstructs test digits better? Commit to an
-# answer, then open it.
+# It is 2006. A deep autoencoder goes from 784 pixels through 256, 128 and 64 sigmoid units to a code of 30 numbers, and
+# the same way back. Its weights start as small random numbers, and stochastic gradient descent with momentum trains
+# it. Beside it stands **PCA**, a century old, with a code of thirty numbers as well. Which reconstructs test digits
+# better? Commit to an answer, then open it.
 #
 # <details><summary>A. The deep one: it is not confined to linear maps, so it can only be better.</summary>
 # It <em>could</em> be better: there are weights with which it is. Whether gradient descent finds them from here is
