@@ -394,7 +394,7 @@ log.table("today/")
 # %% two-run
 from sklearn.decomposition import PCA
 
-fitted = PCA(2).fit(x_train.cpu().numpy())
+fitted = PCA(2, svd_solver="covariance_eigh").fit(x_train.cpu().numpy())
 components, mean = (torch.from_numpy(part).to(device) for part in (fitted.components_, fitted.mean_))
 pca_encoder = origins.MLP((784, 2)).to(device).set([(components, -components @ mean)])  # PCA is a linear encoder
 codes["PCA"] = measures.embed(pca_encoder, digits.test.x)
@@ -425,7 +425,7 @@ log.table("two/")
 
 # %% features-probe
 LABELS = {"10 labels": 10, "all labels": None}
-fitted = PCA(30).fit(x_train.cpu().numpy())
+fitted = PCA(30, svd_solver="covariance_eigh").fit(x_train.cpu().numpy())
 components, mean = (torch.from_numpy(part).to(device) for part in (fitted.components_, fitted.mean_))
 untrained = origins.xavier_(origins.MLP((*LAYERS, 30)), gain=4).to(device)
 probed = {
