@@ -377,13 +377,13 @@ log.table("today/")
 
 # %% today-interpret [markdown]
 # Without pretraining, and in the same number of epochs, the ReLU network reaches {{ today/ReLU, He, Adam/error }};
-# the stack of RBMs, which took {{ cost/stack of RBMs/seconds }} before its {{ cost/fine-tuning/seconds }} of
-# fine-tuning, reaches {{ today/sigmoid, RBM stack, Adam/error }}. **With today's units, initialisation and optimiser,
-# pretraining no longer wins this comparison**, which it won clearly against what there was in 2006. (ReLU's rate,
-# too, was chosen on validation digits.)
+# the stack of RBMs, which first took {{ cost/stack of RBMs/seconds }} to train, reaches
+# {{ today/sigmoid, RBM stack, Adam/error }}. **With today's units, initialisation and optimiser, pretraining no
+# longer wins this comparison**, which it won clearly against what there was in 2006. (ReLU's rate, too, was chosen on
+# validation digits.)
 #
-# **Your turn:** pretraining costs as much time as the fine-tuning. Give the best random sigmoid start that time, too:
-# `autoencoder(30, STARTS["Xavier times 4"], denoising_loss, epochs=2 * EPOCHS)`. Which of the two wins at equal
+# **Your turn:** the stack's time was about that of the fine-tuning. Give the best random sigmoid start that time,
+# too: `autoencoder(30, STARTS["Xavier times 4"], denoising_loss, epochs=2 * EPOCHS)`. Which of the two wins at equal
 # *time*?
 
 # %% two [markdown]
@@ -448,16 +448,21 @@ plots.accuracies(accuracies, chance=1 / len(digits.classes), title="digits")
 log.table("features/")
 
 # %% features-interpret [markdown]
-# With ten labels a class, the fine-tuned code reaches {{ features/RBM stack, Adam, 30/10 labels }}, the stack before
-# fine-tuning {{ features/RBM stack, not fine-tuned, 30/10 labels }}, PCA {{ features/PCA, 30/10 labels }}, raw pixels
-# {{ features/raw input/10 labels }}, and supervised training {{ features/supervised/10 labels }}. With all labels the
-# code ({{ features/RBM stack, Adam, 30/all labels }}) is **no better than PCA's**
-# ({{ features/PCA, 30/all labels }}), and both are behind raw pixels ({{ features/raw input/all labels }}) and far
-# behind supervised training ({{ features/supervised/all labels }}).
+# With ten labels a class, the fine-tuned code reaches {{ features/RBM stack, Adam, 30/10 labels }}: more than PCA's
+# thirty numbers ({{ features/PCA, 30/10 labels }}), the autoencoder's random start
+# ({{ features/untrained encoder, 30/10 labels }}), a random ConvNet ({{ features/random init/10 labels }}) and raw
+# pixels ({{ features/raw input/10 labels }}), and less than supervised training
+# ({{ features/supervised/10 labels }}). But look at the stack **before** fine-tuning:
+# {{ features/RBM stack, not fine-tuned, 30/10 labels }}. Fine-tuning halved the error of reconstruction, from
+# {{ grid/RBM stack/not fine-tuned }} to {{ grid/RBM stack/Adam }}, and with ten labels the probe did not notice.
 #
-# A good reconstruction, then, is not the same as a good feature. The loss counts pixels, and most pixels are about
-# slant, thickness and position. Which digit it is decides over few of them. Lesson 4.2 asks another question of the
-# same digits, and gets another answer.
+# With all labels it noticed a little ({{ features/RBM stack, not fine-tuned, 30/all labels }} before). But then the
+# code ({{ features/RBM stack, Adam, 30/all labels }}) is **no better than PCA's**
+# ({{ features/PCA, 30/all labels }}), and both are behind raw pixels ({{ features/raw input/all labels }}), of which
+# there are more than thirty, and supervised training ({{ features/supervised/all labels }}).
+#
+# A good reconstruction is not the same as a good feature. The loss counts pixels, and most of them depend on slant,
+# thickness and position; which digit it is decides over few. Lesson 4.2 asks another question of the same digits.
 
 # %% break [markdown]
 # ## Break it
@@ -504,15 +509,19 @@ figures.filters({name: encoder[0].linear[0].weight for name, (encoder, _) in wid
 
 # %% break-interpret [markdown]
 # On whole digits the copying network is far better ({{ wide/copying/whole digit }} against
-# {{ wide/denoising/whole digit }}). Now show both a digit with half its pixels gone. The copying one draws what it
-# saw, holes and all: it is {{ wide/copying/half, from the half it saw }} away from that, and
-# {{ wide/copying/half, from the whole }} from the digit. The denoising one does the opposite:
-# {{ wide/denoising/half, from the half it saw }} and {{ wide/denoising/half, from the whole }}. To fill a hole one
-# must know what digits look like around it; to copy one need not know anything.
+# {{ wide/denoising/whole digit }}). Now show both a digit with half its pixels gone. What the copying one draws is
+# nearer to the half that it saw ({{ wide/copying/half, from the half it saw }}) than to the digit
+# ({{ wide/copying/half, from the whole }}): it passes holes on. The denoising one draws nearer to the digit
+# ({{ wide/denoising/half, from the whole }}) than to what it saw ({{ wide/denoising/half, from the half it saw }}),
+# although nobody showed it this digit whole. To fill a hole one must know how strokes go on; to copy one need not.
 #
-# The first layer's weights show it (orange turns a unit on, purple off): specks above, longer strokes below. So does
-# the probe with ten labels a class: {{ wide/copying/probe, 10 labels }} and {{ wide/denoising/probe, 10 labels }}.
-# The collapse meters saw nothing wrong with either. And the loss would have chosen the copying one.
+# Neither the collapse meters nor the loss tell you: by its loss you would choose the copying one. The last picture
+# shows what the first layer's units look for (orange turns a unit on, purple off). The probe with ten labels a class
+# says {{ wide/copying/probe, 10 labels }} for copying and {{ wide/denoising/probe, 10 labels }} for denoising: within
+# each other's spread, after so few epochs. In the paper, where three such layers were stacked and fine-tuned with all
+# labels, denoising helped clearly [@vincent2008extracting].
+#
+# **Your turn:** train both four times as long, and measure again.
 
 # %% gaps [markdown]
 # ### Codes that nobody has
