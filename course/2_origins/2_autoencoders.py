@@ -104,8 +104,7 @@ torch.manual_seed(log.seed)
 begin = time.perf_counter()
 stack_2 = origins.train_stack(x_train, (*LAYERS, 2), STACKED, seed=log.seed)
 log.record("cost/stack of RBMs/seconds", time.perf_counter() - begin, unit="s", digits=1)
-two, history = autoencoder(2, stacked(origins.unroll, stack_2), origins.denoising_loss)
-log.record("cost/fine-tuning/seconds", history.seconds, unit="s", digits=1)
+two, _ = autoencoder(2, stacked(origins.unroll, stack_2), origins.denoising_loss)
 codes = {"autoencoder": measures.embed(two[0], digits.test.x)}
 
 # %% walk-widget
@@ -482,7 +481,7 @@ for name, destroyed in {"copying": 0.0, "denoising": 0.5}.items():
     task = origins.Autoencoding(WIDE, destroyed, denoising_loss)
     print(name)
     histories[name] = training.pretrain(
-        encoder, task, digits.unlabeled(), epochs=training.budget(cpu=8, gpu=100), batch_size=64, seed=log.seed
+        encoder, task, digits.unlabeled(), epochs=training.budget(cpu=8, gpu=100), batch_size=64, lr=8e-3, seed=log.seed
     )
     wide[name] = encoder, task.head
 plots.training(histories)
