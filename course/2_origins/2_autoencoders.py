@@ -481,7 +481,7 @@ for name, destroyed in {"copying": 0.0, "denoising": 0.5}.items():
     task = origins.Autoencoding(WIDE, destroyed, denoising_loss)
     print(name)
     histories[name] = training.pretrain(
-        encoder, task, digits.unlabeled(), epochs=training.budget(cpu=8, gpu=100), batch_size=64, lr=8e-3, seed=log.seed
+        encoder, task, digits.unlabeled(), epochs=training.budget(cpu=8, gpu=100), batch_size=64, seed=log.seed
     )
     wide[name] = encoder, task.head
 plots.training(histories)
