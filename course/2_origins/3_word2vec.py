@@ -105,9 +105,10 @@ widgets.company(words, verse, bible.vocabulary)
 #
 # <details><summary>Hint 1</summary>At distance 1, the pairs are the stream beside itself, shifted by one. Both
 # directions count: the left word may be the centre, or the right one.</details>
-# <details><summary>Hint 2</summary><code>position = torch.arange(len(verse))</code>; at each offset from 1 to
-# <code>reach.max()</code>, <code>left, right = position[:-offset], position[offset:]</code>, and a mask
-# <code>(verse[left] == verse[right]) & (reach[left] >= offset)</code> selects pairs with the left word as centre.
+# <details><summary>Hint 2</summary>Number the stream with <code>torch.arange</code>. At each offset from 1 to
+# <code>reach.max()</code>, <code>position[:-offset]</code> are the left words and <code>position[offset:]</code> the
+# right ones; a mask <code>(verse[left] == verse[right]) & (reach[left] >= offset)</code> selects pairs with the left
+# word as centre.
 # </details>
 
 # %% training_pairs exercise="training_pairs"
