@@ -13,7 +13,7 @@ from sslcourse.ledger import write_atomic
 # Code comes first, so that a dollar in it begins no formula.
 FORMULA = re.compile(r"```.*?```|`[^`\n]*`|<code>.*?</code>|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$]+?)\$", re.DOTALL)
 PICTURE = "deck-picture"  # tag of cells whose code stays in the notebook: a lecture shows the figure, large
-NOT_KNOWN = {r"\arg": r"\operatorname{arg}"}  # to latex2mathml
+NOT_KNOWN = {r"\arg": r"\operatorname{arg}", r"\big": ""}  # to latex2mathml
 
 
 def write_slides(lesson: Lesson, path: Path) -> None:
