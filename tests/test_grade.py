@@ -43,9 +43,11 @@ def hand_in(folder: Path, submissions: dict[str, bytes]) -> Path:
     return folder
 
 
-def grade(submissions: Path, out: Path, *options: str, bare: bool = False) -> subprocess.CompletedProcess:
+def grade(
+    submissions: Path, out: Path, *options: str, bare: bool = False, lesson: str = "4.2"
+) -> subprocess.CompletedProcess:
     """`sslcourse grade`, as an instructor calls it; bare: where bubblewrap is not installed."""
-    command = [sys.executable, "-m", "sslcourse", "grade", str(submissions), "--lesson", "4.2", "--out", str(out)]
+    command = [sys.executable, "-m", "sslcourse", "grade", str(submissions), "--lesson", lesson, "--out", str(out)]
     environment = os.environ | ({"PATH": str(Path(sys.executable).parent)} if bare else {})
     return subprocess.run(
         [*command, "--timeout", str(SECONDS), *options], env=environment, capture_output=True, text=True, timeout=800
@@ -126,6 +128,17 @@ def test_right_submissions_beside_them_keep_all_points_and_nothing_is_left(hosti
     assert errors.count("warning: ") == (1 if bare else 0)
     if bare:
         assert "can read what your account can read" in errors
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("lesson", [pytest.param(each, id=each.id) for each in course.lessons() if each.max_points])
+def test_every_lesson_can_be_graded(lesson, finished, tmp_path):
+    notebooks = {"solved": nbformat.writes(finished(lesson)), "blank": lesson.notebook.read_text(encoding="utf-8")}
+    folder = hand_in(tmp_path / "submissions", {name: text.encode() for name, text in notebooks.items()})
+    done = grade(folder, tmp_path / "grades", "--timeout", "30", lesson=lesson.id)
+    assert done.returncode == 0, done.stderr
+    full = {name: exercise.points for name, exercise in lesson.exercises.items()}
+    assert all_points(tmp_path / "grades") == {"solved": full, "blank": dict.fromkeys(full, 0)}
 
 
 def of_bank(solved: dict, *names: str) -> dict[str, bytes]:
