@@ -147,6 +147,8 @@ def analogy(lexicons: dict, a: str = "man", b: str = "woman", c: str = "king") -
         **dict(zip("abc", typed, strict=True)),
         weight=weight,
     )
+
+
 def walk_code(decoder, codes: Tensor, y: Tensor) -> None:
     """Two sliders over a 2-D code: where we are among the codes (N,2) of labeled samples y (N,), and what is drawn."""
     import ipywidgets

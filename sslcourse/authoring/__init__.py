@@ -3,6 +3,6 @@
 from sslcourse.authoring.builder import blanked, build, execute, stale, write_readme
 from sslcourse.authoring.experiment import measure
 from sslcourse.authoring.slides import write_slides
-from sslcourse.authoring.source import solved
+from sslcourse.authoring.source import answers, solved
 
-__all__ = ["blanked", "build", "execute", "measure", "solved", "stale", "write_readme", "write_slides"]
+__all__ = ["answers", "blanked", "build", "execute", "measure", "solved", "stale", "write_readme", "write_slides"]

@@ -86,8 +86,6 @@ def render(notebook: NotebookNode, title: str) -> str:
         "reveal_css": (reveal / "reveal.css").read_text(encoding="utf-8"),
         "theme_css": re.sub(r"@import [^;]+;", "", theme),  # fonts, which would be fetched
     }
-    exporter = SlidesExporter(
-        template_name="deck", extra_template_basedirs=[str(Path(__file__).parent / "templates")]
-    )
+    exporter = SlidesExporter(template_name="deck", extra_template_basedirs=[str(Path(__file__).parent / "templates")])
     page, _ = exporter.from_notebook_node(notebook, resources={"deck": deck})
     return page

@@ -34,6 +34,11 @@ def solved(lesson: Lesson, unmeasured: bool = False) -> NotebookNode:
     return notebook
 
 
+def answers(lesson: Lesson) -> dict[str, str]:
+    """Exercise -> the source of the author's answer."""
+    return {cell.id: cell.source for cell in solved(lesson).cells if cell.id in lesson.exercises}
+
+
 def read(path: Path) -> NotebookNode:
     """A source file as jupytext reads it; each cell's name becomes its id."""
     try:

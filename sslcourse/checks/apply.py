@@ -6,6 +6,7 @@ It is all of the checks that a grading kernel holds; what judges the data stays 
 import copy
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -51,9 +52,14 @@ def call(fn: Callable, inputs: dict) -> dict:
 def parts_run(fn: Callable, inputs: dict) -> dict:
     """As `call`, for a function that returns several tensors: they become a list."""
     outputs = call(fn, inputs)
-    if isinstance(outputs["result"], (tuple, list)):
-        outputs["result"] = [part.detach().cpu() if isinstance(part, Tensor) else part for part in outputs["result"]]
-    return outputs
+    return outputs | {"result": plain(outputs["result"])}
+
+
+def plain(value):
+    """Tuples become lists, and tensors leave their graph and device, at any depth."""
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.detach().cpu() if isinstance(value, Tensor) else value
 
 
 def same(a: Tensor, b: Tensor) -> bool:
@@ -61,9 +67,8 @@ def same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
 
 
-def xent_run(fn: Callable, inputs: dict) -> dict:
-    """The loss, and its gradient with respect to v where one was recorded."""
-    v = inputs["v"].requires_grad_()
+def loss_run(fn: Callable, inputs: dict, parts: list[Tensor]) -> tuple[dict, list[Tensor | None]]:
+    """What `call` gives for a loss, and its gradient with respect to each of parts; None where none was recorded."""
     found = {}
 
     def keep_graph(**kept):
@@ -73,24 +78,20 @@ def xent_run(fn: Callable, inputs: dict) -> dict:
     outputs = call(keep_graph, inputs)
     loss = found["loss"]
     connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
-    (gradient,) = torch.autograd.grad(loss.sum(), v, allow_unused=True) if connected else (None,)
+    none = [None] * len(parts)
+    return outputs, list(torch.autograd.grad(loss.sum(), parts, allow_unused=True)) if connected else none
+
+
+def xent_run(fn: Callable, inputs: dict) -> dict:
+    """The loss, and its gradient with respect to v where one was recorded."""
+    outputs, (gradient,) = loss_run(fn, inputs, [inputs["v"].requires_grad_()])
     return outputs | {"gradient": gradient}
 
 
 def sampling_run(fn: Callable, inputs: dict) -> dict:
     """The loss of pairs beside noise, and its gradients with respect to h, u and noise where they were recorded."""
-    parts = [inputs[name].requires_grad_() for name in ("h", "u", "noise")]
-    found = {}
-
-    def keep_graph(**kept):
-        found["loss"] = fn(**kept)
-        return found["loss"]
-
-    outputs = call(keep_graph, inputs)
-    loss = found["loss"]
-    connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
-    gradients = torch.autograd.grad(loss.sum(), parts, allow_unused=True) if connected else (None, None, None)
-    return outputs | {"gradients": list(gradients)}
+    outputs, gradients = loss_run(fn, inputs, [inputs[name].requires_grad_() for name in ("h", "u", "noise")])
+    return outputs | {"gradients": gradients}
 
 
 def momentum_run(fn: Callable, inputs: dict) -> dict:
@@ -168,11 +169,6 @@ def transfer_run(fn: Callable, inputs: dict) -> dict:
     reached = {name: any(p.grad is not None for p in network.parameters()) for name, network in networks.items()}
     after = networks["h"].state_dict()
     return outputs | {"reached": reached, "moved": [name for name in before if not same(before[name], after[name])]}
-def plain(value):
-    """Tuples become lists, and tensors leave their graph and device, at any depth."""
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value.detach().cpu() if isinstance(value, Tensor) else value
 
 
 def unroll_run(fn: Callable, inputs: dict) -> dict:
@@ -205,16 +201,7 @@ def denoising_run(fn: Callable, inputs: dict) -> dict:
         seen.append(x.detach().clone())
         return encoder(x)
 
-    found = {}
-
-    def keep_graph(**kept):
-        found["loss"] = fn(**kept, encode=encode, decode=small_decoder(V))
-        return found["loss"]
-
-    outputs = call(keep_graph, inputs)
-    loss = found["loss"]
-    connected = isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1
-    gradients = torch.autograd.grad(loss.sum(), [W, V], allow_unused=True) if connected else [None]
+    outputs, gradients = loss_run(partial(fn, encode=encode, decode=small_decoder(V)), inputs, [W, V])
     return outputs | {"seen": plain(seen), "connected": all(gradient is not None for gradient in gradients)}
 
 

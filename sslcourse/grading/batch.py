@@ -100,10 +100,8 @@ def settings_of(lesson: Lesson, options: Options) -> Settings:
         raise CourseError("Grading needs Linux or macOS; on Windows, use WSL. `sslcourse check` works everywhere.")
     if not lesson.notebook.exists():
         raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
-    cells = authoring.solved(lesson).cells
-    references = {cell.id: cell.source for cell in cells if cell.id in lesson.exercises}
     hidden_checks = hidden.read(options.hidden, lesson) if options.hidden else ""
-    return Settings(lesson.id, references, options.seconds, hidden_checks)
+    return Settings(lesson.id, authoring.answers(lesson), options.seconds, hidden_checks)
 
 
 def here(todo: list[Submission], lesson: Lesson, settings: Settings, options: Options) -> Iterator[dict]:

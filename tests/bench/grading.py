@@ -25,9 +25,7 @@ assert message is None, message"""
 
 def solved(lesson: Lesson) -> nbformat.NotebookNode:
     """The built notebook with the author's answers, less the cells that do not count for points."""
-    cells = authoring.solved(lesson).cells
-    answers = {cell.id: cell.source for cell in cells if cell.id in lesson.exercises}
-    return merge.only_checks(merge.merge(nbformat.read(lesson.notebook, as_version=4), answers))
+    return merge.only_checks(merge.merge(nbformat.read(lesson.notebook, as_version=4), authoring.answers(lesson)))
 
 
 @contextmanager
