@@ -51,7 +51,7 @@ def denoising_loss(x: Tensor, u: Tensor, destroyed: float, encode: Callable, dec
 
 
 class MLP(nn.Module):
-    """Fully connected layers of these sizes with sigmoids between, the last one linear: (N,...) -> (N,sizes[-1]).
+    """Fully connected layers of these sizes, an activation between two, the last one linear: (N,...) -> (N,sizes[-1]).
 
     In float32 wherever it runs: where the units of a deep sigmoid net hardly differ from 1/2, bf16 sees no difference.
     """
@@ -87,9 +87,15 @@ class Autoencoding(PretextTask):
     `denoising_loss`, or a student's version of it, which runs encoder and decoder itself.
     """
 
-    def __init__(self, sizes: Sequence[int], destroyed: float = 0.0, criterion: Callable = denoising_loss, **decoder):
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        destroyed: float = 0.0,
+        criterion: Callable = denoising_loss,
+        activation: type[nn.Module] = nn.Sigmoid,
+    ):
         super().__init__()
-        self.head = MLP(sizes[::-1], **decoder)
+        self.head = MLP(sizes[::-1], activation)
         self.destroyed, self.criterion = destroyed, criterion
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[tuple[Tensor, Tensor], None]:
