@@ -1,5 +1,7 @@
 """Measures of a representation: collapse, alignment and uniformity, invariance."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -59,10 +61,25 @@ def uniformity(v: Tensor) -> Tensor:
 
 
 def invariance(encoder: nn.Module, x: Tensor, changed: Tensor) -> Tensor:
-    """Mean cosine similarity (N,) -> scalar of features of x and of its changed version, both raw (N,C,H,W).
+    """Mean cosine similarity (N,) -> scalar of features of x and of its changed version, both raw (N,C,H,W)."""
+    return centred_cosine(embed(encoder, x), embed(encoder, changed)).mean()
 
-    The mean feature is taken away first: else an encoder that answers the same to everything would look invariant.
+
+def centred_cosine(before: Tensor, after: Tensor) -> Tensor:
+    """Cosine similarity (N,) of features (N,D) before and after a change, without the mean feature before it.
+
+    With the mean, an encoder that answers nearly the same to everything would look invariant.
     """
-    before, after = embed(encoder, x), embed(encoder, changed)
     mean = before.mean(dim=0)
-    return F.cosine_similarity(before - mean, after - mean).mean()
+    return F.cosine_similarity(before - mean, after - mean)
+
+
+def factor_invariance(h: Callable, render: Callable, factors: dict[str, Tensor], name: str, order: Tensor) -> Tensor:
+    """How alike features stay when one factor changes and no other: 1 where they do not feel it, about 0 at random.
+
+    h: pictures (N,...) -> features (N,D). render(**factors) draws the pictures, factors: name -> (N,). Sample i is
+    given the value that sample order[i] has of the factor `name`. Returns the mean over samples of the cosine of
+    features before and after, the mean feature before taken from both. Compare Goodfellow et al., 2009.
+    """
+    changed = factors | {name: factors[name][order]}
+    return centred_cosine(h(render(**factors)), h(render(**changed))).mean()

@@ -194,18 +194,27 @@ def bits(table: Mapping[str, float]) -> Figure:
     return made
 
 
-def confusion(panels: Mapping[str, tuple[Tensor, Sequence[str], str]], rows: Sequence[str], ylabel: str) -> Figure:
-    """Matrices of shares, a number in each field: {title: (matrix (R,C), names of the C columns, what they are)}."""
-    widths = [len(columns) + 2 for _, columns, _ in panels.values()]
+def confusion(
+    panels: Mapping[str, tuple[Tensor, Sequence[str], str]],
+    rows: Sequence[str],
+    ylabel: str,
+    limits: tuple[float, float] = (0, 1),
+) -> Figure:
+    """Matrices of shares, a number in each field: {title: (matrix (R,C), names of the C columns, what they are)}.
+
+    limits: the values of the darkest and of the lightest field.
+    """
+    names = 0.8 + 0.12 * max(map(len, rows))  # inches beside a matrix
+    widths = [names + len(columns) * max(0.72, 0.13 * max(map(len, columns))) for _, columns, _ in panels.values()]
     made, axes = plt.subplots(
-        1, len(panels), figsize=(0.72 * sum(widths), 0.55 * len(rows) + 1.4), width_ratios=widths, squeeze=False
+        1, len(panels), figsize=(sum(widths), 0.55 * len(rows) + 1.4), width_ratios=widths, squeeze=False
     )
     plt.close(made)
     for axis, (title, (matrix, columns, xlabel)) in zip(axes.flat, panels.items(), strict=True):
-        axis.imshow(matrix.numpy(), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        axis.imshow(matrix.numpy(), cmap="cividis", vmin=limits[0], vmax=limits[1], aspect="auto")
         for i, row in enumerate(matrix.tolist()):
             for j, share in enumerate(row):
-                color = "black" if share > 0.5 else "white"
+                color = "black" if share > sum(limits) / 2 else "white"
                 axis.text(j, i, f"{share:.2f}".replace("0.", "."), ha="center", va="center", color=color, fontsize=12)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axis.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)

@@ -26,7 +26,8 @@ def explore(draw: Callable[..., Figure], **sliders) -> None:
         return {name: slider.value for name, slider in sliders.items()}
 
     first = image(draw(**values()))
-    display(ipywidgets.VBox(list(sliders.values())))
+    columns = "1fr 1fr" if len(sliders) > 5 else "1fr"  # many sliders must not push the figure out of sight
+    display(ipywidgets.GridBox(list(sliders.values()), layout={"grid_template_columns": columns}))
     handle = display(first, display_id=True)
 
     def redraw(_change) -> None:
@@ -170,3 +171,35 @@ def walk_code(decoder, codes: Tensor, y: Tensor) -> None:
 
     sliders = {"code_1": slider(0), "code_2": slider(1)}
     explore(lambda code_1, code_2: autoencoder_figures.walk(decoder, codes, y, code_1, code_2), **sliders)
+
+
+def views(pictures: Tensor, encoders: dict, number: int, strengths: dict[str, float]) -> None:
+    """Ten sliders, one for each of figure 4's augmentations, and what encoders (name -> module) make of a picture.
+
+    pictures (N,C,H,W) raw: which one is changed is a slider, too; the nearest is one of them. number and strengths: the
+    picture and the augmentations to begin with.
+    """
+    import ipywidgets
+
+    from sslcourse import augment, measures, plots_views
+
+    features = {name: measures.embed(encoder, pictures) for name, encoder in encoders.items()}
+    style = {"description_width": "10em"}
+    ten = {
+        name: ipywidgets.FloatSlider(
+            strengths.get(name, 0), min=0, max=1, step=0.05, description=name, continuous_update=False, style=style
+        )
+        for name in augment.FIGURE_4
+    }
+    chosen = {
+        "picture": ipywidgets.IntSlider(
+            number, min=0, max=len(pictures) - 1, description="picture", continuous_update=False, style=style
+        ),
+        "chance": ipywidgets.IntSlider(0, min=0, max=20, description="chance", continuous_update=False, style=style),
+    }
+
+    def draw(picture: int, chance: int, **strengths: float):
+        changed = augment.figure_4(measures.to_float(pictures[picture])[None], strengths, chance)
+        return plots_views.explorer(pictures, picture, changed, encoders, features)
+
+    explore(draw, **chosen, **ten)

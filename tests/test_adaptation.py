@@ -77,6 +77,24 @@ def test_embedding_leaves_the_encoder_as_it_was():
     assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 
 
+def test_invariance_to_a_factor_is_one_exactly_where_it_is_not_felt():
+    generator = torch.Generator().manual_seed(0)
+    factors = {name: torch.rand(500, generator=generator) for name in ("a", "b", "c")}
+    before = {name: values.clone() for name, values in factors.items()}
+    order = torch.randperm(500, generator=generator)
+
+    def render(a, b, c):
+        return torch.stack([a, b], dim=1)  # nobody sees c
+
+    def score(name):
+        return measures.factor_invariance(lambda x: x + 7, render, factors, name, order).item()
+
+    assert score("c") == pytest.approx(1, abs=1e-5)
+    assert 0.2 < score("a") < 0.8, "half of what it sees has changed"
+    assert measures.factor_invariance(lambda x: x[:, :1] + 7, render, factors, "a", order).abs() < 0.15
+    assert all(torch.equal(factors[name], before[name]) for name in factors)
+
+
 def test_alignment_uniformity_and_invariance():
     torch.manual_seed(0)
     v = torch.randn(300, 16)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as reference
 
 from sslcourse import augment
@@ -190,3 +191,38 @@ def test_a_strength_that_cannot_be_gets_one_sentence(cls, options):
 def test_what_is_not_a_batch_of_images_gets_one_sentence(bad):
     with pytest.raises(ValueError, match="Augmentations take float images"):
         augment.simclr()(bad)
+
+
+def test_a_crop_s_grid_reads_what_the_crop_reads():
+    x = images(8, 3, 24, 40)
+    boxes = torch.tensor([[2.0, 5.0, 12.0, 30.0]]).repeat(8, 1) + uniform(8, 0, 4, 1)[:, None]
+    read = F.grid_sample(x, functional.crop_grid(boxes, (24, 40)), align_corners=False)
+    inside = slice(2, -2)  # at its border the crop repeats the box's pixels, and a grid reads what lies beyond
+    difference = (read - functional.crop_resize(x, boxes))[:, :, inside, inside].abs().max()
+    assert difference < 1e-5
+    whole = functional.crop_grid(torch.tensor([[0.0, 0.0, 24.0, 40.0]]).expand(8, 4), (24, 40))
+    assert torch.allclose(F.grid_sample(x, whole, align_corners=False), x, atol=1e-5)
+
+
+def test_a_slider_moves_its_own_augmentation_alone():
+    x = images(2)
+    assert torch.equal(augment.figure_4(x, {}), x)
+    noise, jitter = augment.FIGURE_4["Gaussian noise"], augment.FIGURE_4["color jitter"]
+    with_noise = augment.figure_4(x, {"Gaussian noise": 0.5}, seed=3)
+    assert torch.equal(augment.figure_4(x, {"Gaussian noise": 0.5}, seed=3), with_noise)
+    both = augment.figure_4(x, {"Gaussian noise": 0.5, "color jitter": 1}, seed=3)
+    places = {name: 30 + place for place, name in enumerate(augment.FIGURE_4)}
+    jittered = jitter(x, generator_at(places["color jitter"]))
+    assert torch.equal(noise.at(0.5)(jittered, generator_at(places["Gaussian noise"])), both)
+
+
+def generator_at(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_at_leaves_the_original_alone_and_refuses_what_cannot_be():
+    crop = augment.Crop(min_area=0.2, flip=1.0)
+    weaker = crop.at(0.5)
+    assert (crop.strength, weaker.strength, weaker.min_area, weaker.flip) == (1.0, 0.5, 0.2, 1.0)
+    with pytest.raises(ValueError, match="strength is 2; it must lie between 0 and 1"):
+        crop.at(2)

@@ -5,7 +5,7 @@ import torch
 from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 
-from sslcourse import plots, widgets
+from sslcourse import augment, encoders, plots, plots_views, widgets
 from sslcourse.training import History
 
 
@@ -64,6 +64,37 @@ def test_the_slider_redraws(pairs, shown):
     assert isinstance(first, Image), "a static figure stays in the notebook"
     slider.value = 1.0
     assert isinstance(shown[-1], Image) and shown[-1].data != first.data
+
+
+def test_the_explorer_shows_what_each_encoder_makes_of_ten_sliders(shown):
+    torch.manual_seed(0)
+    pictures = torch.randint(256, (20, 3, 32, 32), dtype=torch.uint8)
+    networks = {"one": encoders.ConvNet(3, (8, 8, 8)), "two": encoders.ConvNet(3, (8, 8, 8))}
+    widgets.views(pictures, networks, number=4, strengths={})
+    box, first = shown
+    sliders = {slider.description: slider for slider in box.children}
+    assert set(augment.FIGURE_4) < set(sliders) and sliders["picture"].value == 4
+    sliders["color jitter"].value = 1.0
+    assert isinstance(shown[-1], Image) and shown[-1].data != first.data
+    jittered = shown[-1].data
+    sliders["color jitter"].value = 0.0
+    assert shown[-1].data == first.data != jittered
+
+
+def test_the_explorer_s_bars_are_one_where_nothing_changed():
+    torch.manual_seed(0)
+    pictures = torch.rand(20, 3, 32, 32)
+    networks = {"one": encoders.ConvNet(3, (8, 8, 8)).eval()}
+    features = {"one": networks["one"](pictures).detach()}
+    for changed, same in ((pictures[4:5], True), (1 - pictures[4:5], False)):
+        figure = plots_views.explorer(pictures, 4, changed, networks, features)
+        axes = {axis.get_label(): axis for axis in figure.axes}
+        (bar,) = axes["bars"].patches
+        assert (bar.get_height() > 0.999) == same
+        nearest = torch.tensor(axes["nearest 0"].images[0].get_array())
+        assert torch.equal(nearest, pictures[4].permute(1, 2, 0)) == same
+    gallery = plots_views.gallery({"a": pictures[0], "b": pictures[1]}, columns=3)
+    assert [axis.get_title() for axis in gallery.axes] == ["a", "b", ""]
 
 
 def test_a_failure_is_shown_and_the_next_good_value_clears_it(shown):

@@ -4,7 +4,7 @@
 `augmentation(x, generator)` on float images (B,C,H,W) in [0,1], C = 1 or 3.
 """
 
-from sslcourse.augment.functional import color_drop
+from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
 from sslcourse.augment.random import (
     FIGURE_4,
     Augmentation,
@@ -18,6 +18,7 @@ from sslcourse.augment.random import (
     Noise,
     Rotate,
     Sobel,
+    figure_4,
     simclr,
 )
 
@@ -35,5 +36,9 @@ __all__ = [
     "Rotate",
     "Sobel",
     "color_drop",
+    "crop_grid",
+    "figure_4",
+    "jitter",
     "simclr",
+    "to_grey",
 ]

@@ -44,6 +44,20 @@ def crop_resize(x: Tensor, boxes: Tensor, mirror: Tensor | None = None) -> Tenso
     return along_both_axes(x, rows, columns)
 
 
+def crop_grid(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where the pixels of the enlarged boxes lie, for grid_sample with align_corners=False: (B,H,W,2), (x, y).
+
+    boxes (B,4): top, left, height, width in pixels; size: the picture's height H and width W. -1 and 1 are the outer
+    edges of the picture. The same as crop_resize, save at a box's border, and slower; but grids also do what is no
+    stretch along the axes. Source: spatial transformers (Jaderberg et al., 2015), equation 1.
+    """
+    top, left, height, width = boxes[:, :, None].unbind(dim=1)
+    row, column = ((torch.arange(n, device=boxes.device) + 0.5) / n for n in size)
+    y = 2 * (top + row * height) / size[0] - 1
+    x = 2 * (left + column * width) / size[1] - 1
+    return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3)
+
+
 def interpolation(start: Tensor, length: Tensor, size: int) -> Tensor:
     """Matrices (B,size,size) that stretch pixels start .. start + length of a line of `size` over the whole line."""
     pixel = torch.arange(size, device=start.device)
@@ -69,13 +83,22 @@ def color_jitter(x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Te
     As torchvision's adjust_brightness, adjust_contrast, adjust_saturation and adjust_hue in this order. Grey images
     have no saturation and no hue.
     """
+    x = jitter(x, brightness, contrast, saturation)
+    return x if x.shape[1] == 1 else shift_hue(x, hue)
+
+
+def jitter(x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Scale the pixels, their distance to the mean grey of the picture, then to their own grey, by factors (B,).
+
+    Clamped to [0,1] after each. As torchvision's adjust_brightness, adjust_contrast and adjust_saturation.
+    """
     x = (x * per_sample(brightness)).clamp_(0, 1)
     mean = to_grey(x).mean(dim=(1, 2, 3))
     x = x.mul_(per_sample(contrast)).add_(per_sample(mean * (1 - contrast))).clamp_(0, 1)
     if x.shape[1] == 1:
         return x
     grey = to_grey(x).mul_(per_sample(1 - saturation))
-    return shift_hue(x.mul_(per_sample(saturation)).add_(grey).clamp_(0, 1), hue)
+    return x.mul_(per_sample(saturation)).add_(grey).clamp_(0, 1)
 
 
 def shift_hue(x: Tensor, turns: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Augmentations that draw their parameters: each sample its own, all of a batch at once."""
 
+import copy
 import math
 
 import torch
@@ -15,10 +16,13 @@ class Augmentation:
     """
 
     def __init__(self, strength: float = 1.0, p: float = 1.0):
-        for name, value in (("strength", strength), ("p", p)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{type(self).__name__}: {name} is {value}; it must lie between 0 and 1.")
-        self.strength, self.p = strength, p
+        self.strength, self.p = self.share("strength", strength), self.share("p", p)
+
+    def share(self, name: str, value: float) -> float:
+        """The value, if it lies between 0 and 1."""
+        if not 0 <= value <= 1:
+            raise ValueError(f"{type(self).__name__}: {name} is {value}; it must lie between 0 and 1.")
+        return value
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_images(x)
@@ -30,6 +34,12 @@ class Augmentation:
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         """Change the samples where on (B,) is set."""
         raise NotImplementedError
+
+    def at(self, strength: float) -> "Augmentation":
+        """The same augmentation at another strength."""
+        made = copy.copy(self)
+        made.strength = self.share("strength", strength)
+        return made
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(strength={self.strength}, p={self.p})"
@@ -73,7 +83,11 @@ class Crop(Augmentation):
         sides = [torch.where(on, side.clamp(max=1), 1) * n for side, n in zip(sides, size, strict=True)]
         corners = [uniform(x, generator) * (n - side) for side, n in zip(sides, size, strict=True)]
         mirror = on & (uniform(x, generator) < self.flip) if self.flip else None
-        return functional.crop_resize(x, torch.stack([*corners, *sides], dim=1), mirror)
+        return self.cut(x, torch.stack([*corners, *sides], dim=1), mirror)
+
+    def cut(self, x: Tensor, boxes: Tensor, mirror: Tensor | None) -> Tensor:
+        """Enlarge the boxes (B,4) to the picture's size; mirror those where mirror (B,) is set."""
+        return functional.crop_resize(x, boxes, mirror)
 
 
 class Flip(Augmentation):
@@ -102,7 +116,11 @@ class Jitter(Augmentation):
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         factors = [spread(x, generator, on, 0.8 * self.strength) for _ in range(3)]
         turns = spread(x, generator, on, 0.2 * self.strength) - 1
-        return functional.color_jitter(x, *factors, turns)
+        return self.distort(x, *factors, turns)
+
+    def distort(self, x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
+        """Change the colours by these factors and turns, each (B,)."""
+        return functional.color_jitter(x, brightness, contrast, saturation, hue)
 
 
 class Rotate(Augmentation):
@@ -186,3 +204,14 @@ FIGURE_4 = {
     "Gaussian blur": Blur(),
     "Sobel filter": Sobel(),
 }
+
+
+def figure_4(x: Tensor, strengths: dict[str, float], seed: int = 0) -> Tensor:
+    """The augmentations of FIGURE_4 at these strengths, one after another, each with a chance of its own.
+
+    So another strength of one leaves the draws of the others as they are.
+    """
+    for place, name in enumerate(FIGURE_4):
+        generator = torch.Generator().manual_seed(len(FIGURE_4) * seed + place)
+        x = FIGURE_4[name].at(strengths.get(name, 0))(x, generator)
+    return x

@@ -205,6 +205,24 @@ def denoising_run(fn: Callable, inputs: dict) -> dict:
     return outputs | {"seen": plain(seen), "connected": all(gradient is not None for gradient in gradients)}
 
 
+def factor_features(inputs: dict) -> Callable:
+    """h: sprites (N,3,32,32) uint8 -> features (N,dim), as a seed makes it; its features have a mean far from zero."""
+    generator = torch.Generator().manual_seed(inputs["seed"])
+    W = torch.randn(3 * 32 * 32, inputs["dim"], generator=generator) / 20
+    return lambda pictures: torch.relu(pictures.flatten(1).float() / 255 @ W + 1)
+
+
+def factor_run(fn: Callable, inputs: dict) -> dict:
+    """The invariance that fn finds of h as a seed makes it, on sprites with the factors that were given."""
+    from sslcourse.data.sprites import render
+
+    factors = inputs["factors"]
+    before = copy.deepcopy(factors)
+    outputs = call(partial(fn, factor_features(inputs), render, factors), {k: inputs[k] for k in ("name", "order")})
+    changed = [name for name in before if name not in factors or not same(before[name], factors[name])]
+    return outputs | {"changed": outputs["changed"] + changed}
+
+
 def blank(name: str) -> Callable:
     """A function of this name that is not solved yet."""
 

@@ -1,0 +1,253 @@
+"""Lesson 4.1's checks."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sslcourse import measures
+from sslcourse.augment import crop_grid, functional, jitter, to_grey
+from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply import factor_features, factor_run
+from sslcourse.data import sprites
+from sslcourse.measures import factor_invariance
+
+
+def grid_cases(rng: torch.Generator) -> list[dict]:
+    """Boxes of all sizes in pictures that are not square; at last the whole picture."""
+    made = []
+    for b, height, width in ((3, 6, 10), (5, 9, 4), (2, 8, 8)):
+        share, place = 0.2 + 0.7 * torch.rand(b, 2, generator=rng), torch.rand(b, 2, generator=rng)
+        sides = share * torch.tensor([height, width])
+        corners = place * (torch.tensor([height, width]) - sides)
+        made.append({"boxes": torch.cat([corners, sides], dim=1), "size": (height, width)})
+    made[-1]["boxes"][1] = torch.tensor([0.0, 0.0, 8.0, 8.0])
+    return made
+
+
+def grid_verdict(inputs: dict, outputs: dict) -> str | None:
+    boxes, (height, width) = inputs["boxes"], inputs["size"]
+    right, result = crop_grid(boxes, (height, width)), outputs["result"]
+    shape = tuple(right.shape)
+    if isinstance(result, Tensor) and result.shape == right.movedim(3, 1).shape and result.shape != right.shape:
+        return f"it returned shape {tuple(result.shape)}; x and y belong into the last dimension: {shape}"
+    if fault := tensor_fault(outputs, shape):
+        return fault
+    tolerance = 1e-5  # float32, numbers of about 1
+    if distance(result, right) <= tolerance:
+        return None
+    return likely_cause(result, right, grid_mistakes(boxes, height, width), 10 * tolerance) or (
+        f"it is off by up to {distance(result, right):.3g}; for the box (top, left, height, width) = "
+        f"{[round(side, 2) for side in boxes[0].tolist()]} in a picture of {height} x {width}, the first pixel should "
+        f"be at (x, y) = ({right[0, 0, 0, 0]:.3g}, {right[0, 0, 0, 1]:.3g}), and is at "
+        f"({result[0, 0, 0, 0]:.3g}, {result[0, 0, 0, 1]:.3g})"
+    )
+
+
+def grid_mistakes(boxes: Tensor, height: int, width: int) -> dict[str, Tensor]:
+    """Wrong grids (B,H,W,2) by their likely cause."""
+    top, left, tall, wide = boxes[:, :, None].unbind(dim=1)
+    i, j = torch.arange(height), torch.arange(width)
+    row, column = (i + 0.5) / height, (j + 0.5) / width
+    right = crop_grid(boxes, (height, width))
+    y, x = top + row * tall, left + column * wide
+    ends_y, ends_x = top + i / (height - 1) * tall, left + j / (width - 1) * wide
+    centers_y, centers_x = top + i / (height - 1) * (tall - 1), left + j / (width - 1) * (wide - 1)
+    far_y, far_x = top + row * (top + tall), left + column * (left + wide)
+
+    def grid(x: Tensor, y: Tensor, across: int = width, down: int = height) -> Tensor:
+        x, y = 2 * x / across - 1, 2 * y / down - 1
+        return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3)
+
+    first = crop_grid(boxes[:1], (height, width)).expand_as(right)
+    whole = torch.tensor([[0.0, 0.0, height, width]])
+    return {
+        "x and y have changed places: the last dimension is (x, y), first across, then down": right.flip(3),
+        "all samples have the first one's box: each has its own": first,
+        "this is the whole picture; where is the box?": crop_grid(whole, (height, width)).expand_as(right),
+        "half a pixel is missing: pixel j covers j to j + 1, its centre is j + 1/2": grid(
+            left + j / width * wide, top + i / height * tall
+        ),
+        "the first and the last pixel's centres lie on the border of the box, as with align_corners=True; they should "
+        "lie half a pixel within": grid(ends_x, ends_y),
+        "the first and last pixel are half an old pixel within the box, and should be half a new one (a new pixel is "
+        "height/H old ones tall)": grid(centers_x + 0.5, centers_y + 0.5),
+        "these are pixels; grid_sample measures from -1 to 1": torch.stack(
+            torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3
+        ),
+        "these are fractions from 0 to 1; grid_sample measures from -1 to 1": (right + 1) / 2,
+        "height and width have changed places: divide x by the width and y by the height": grid(x, y, height, width),
+        "divide by the picture's sides W and H, not by W - 1 and H - 1: -1 and 1 are its outer edges": grid(
+            x, y, width - 1, height - 1
+        ),
+        "the last two numbers of a box are its height and width, not its bottom and right": grid(
+            left + column * (wide - left), top + row * (tall - top)
+        ),
+        "the corner is counted twice: the box ends at top + height and left + width": grid(far_x, far_y),
+        "the corner (top, left) is missing: all boxes start at the picture's corner": grid(column * wide, row * tall),
+        "a box is (top, left, height, width): top and height go with y, left and width with x": grid(
+            top + column * tall, left + row * wide
+        ),
+        "the picture is upside down: y grows downwards, -1 is the top": right * torch.tensor([1, -1]),
+    }
+
+
+def jitter_cases(rng: torch.Generator) -> list[dict]:
+    """Factors below and above 1, so that each step must be clamped; at last factors that change nothing."""
+    made = []
+    for b, height, width in ((4, 5, 7), (3, 6, 4), (2, 4, 4)):
+        factors = {name: 0.3 + 1.6 * torch.rand(b, generator=rng) for name in ("brightness", "contrast", "saturation")}
+        factors["brightness"][:2], factors["contrast"][:2] = torch.tensor([1.8, 0.7]), torch.tensor([0.5, 1.2])
+        factors["saturation"][1] = 1.9
+        made.append({"x": torch.rand(b, 3, height, width, generator=rng)} | factors)
+    for name in ("brightness", "contrast", "saturation"):
+        made[-1][name] = torch.ones(2)
+    return made
+
+
+def jitter_verdict(inputs: dict, outputs: dict) -> str | None:
+    x, result, right = inputs["x"], outputs["result"], jitter(**inputs)
+    if fault := tensor_fault(outputs, tuple(x.shape)):
+        return fault
+    tolerance = 1e-5  # float32, numbers of at most 1
+    if distance(result, right) <= tolerance:
+        return None
+    if distance(right, x) <= tolerance and distance(result, x) > 10 * tolerance:
+        return f"with all factors 1 nothing should change, and something does, by up to {distance(result, x):.3g}"
+    if cause := likely_cause(result, right, jitter_mistakes(**inputs), 10 * tolerance):
+        return cause
+    if result.min() < -tolerance or result.max() > 1 + tolerance:
+        return f"values run from {result.min():.3g} to {result.max():.3g}; clamp to 0 and 1 after each of the steps"
+    return f"it is off by up to {distance(result, right):.3g}; are the steps in this order, each clamped to 0 and 1?"
+
+
+def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> dict[str, Tensor]:
+    """Wrong pictures (B,3,H,W) by their likely cause."""
+    b, c, s = (functional.per_sample(factor) for factor in (brightness, contrast, saturation))
+
+    def bright(x: Tensor, factor: Tensor = b) -> Tensor:
+        return (factor * x).clamp(0, 1)
+
+    def contrasted(x: Tensor, mean: Tensor | None = None) -> Tensor:
+        mean = to_grey(x).mean(dim=(1, 2, 3), keepdim=True) if mean is None else mean
+        return (c * x + (1 - c) * mean).clamp(0, 1)
+
+    def saturated(x: Tensor, factor: Tensor = s) -> Tensor:
+        return (factor * x + (1 - factor) * to_grey(x)).clamp(0, 1)
+
+    lit = bright(x)
+    first = {"brightness": brightness[:1], "contrast": contrast[:1], "saturation": saturation[:1]}
+    unclamped = c * (b * x) + (1 - c) * to_grey(b * x).mean(dim=(1, 2, 3), keepdim=True)
+    unclamped = s * unclamped + (1 - s) * to_grey(unclamped)
+    return {
+        "all samples have the first one's factors: each has its own": jitter(
+            x, **{name: factor.expand(len(x)) for name, factor in first.items()}
+        ),
+        "clamp to 0 and 1 after each step, not only at the end": unclamped.clamp(0, 1),
+        "nothing is clamped: after each step, values must lie between 0 and 1": unclamped,
+        "the last step is not clamped": s * contrasted(lit) + (1 - s) * to_grey(contrasted(lit)),
+        "contrast goes about the picture's mean grey, not about 0.5": saturated(contrasted(lit, torch.tensor(0.5))),
+        "contrast goes about one mean grey a picture; you took a mean for each channel": saturated(
+            contrasted(lit, lit.mean(dim=(2, 3), keepdim=True))
+        ),
+        "contrast goes about the mean of the picture's grey; you took the plain mean of all its values": saturated(
+            contrasted(lit, lit.mean(dim=(1, 2, 3), keepdim=True))
+        ),
+        "contrast goes about each picture's own mean grey; you took one mean of the whole batch": saturated(
+            contrasted(lit, to_grey(lit).mean())
+        ),
+        "the mean grey is that of the picture after the change of brightness": saturated(
+            contrasted(lit, to_grey(x).mean(dim=(1, 2, 3), keepdim=True))
+        ),
+        "contrast moves each pixel towards the mean of the picture, not towards the pixel's own grey": saturated(
+            contrasted(lit, to_grey(lit))
+        ),
+        "the grey of the last step is that of the picture after the change of contrast": (
+            s * contrasted(lit) + (1 - s) * to_grey(x)
+        ).clamp(0, 1),
+        "saturation is the wrong way round: 0 should give grey, 1 should change nothing": saturated(
+            contrasted(lit), 1 - s
+        ),
+        "brightness is a factor, not something to be added": saturated(
+            contrasted(bright(x + b - 1, torch.tensor(1.0)))
+        ),
+        "saturation is left out": contrasted(lit),
+        "contrast is left out": saturated(lit),
+        "brightness is left out": saturated(contrasted(x)),
+        "the order is brightness, contrast, saturation; you began with contrast": saturated(bright(contrasted(x))),
+        "the order is brightness, contrast, saturation; yours is the reverse": bright(contrasted(saturated(x))),
+        "the order is brightness, contrast, saturation; you changed contrast last": contrasted(saturated(lit)),
+    }
+
+
+def factor_cases(rng: torch.Generator) -> list[dict]:
+    """Sprites with random factors, an order in which no sample stays in its place, and the seed of an h."""
+    made = []
+    for n, dim, name in ((12, 7, "color"), (15, 5, "x"), (10, 9, "scale")):
+        factors = {"shape": torch.randint(3, (n,), generator=rng), "color": torch.rand(n, generator=rng)}
+        for factor, (low, high) in sprites.RANGES.items():
+            factors[factor] = low + (high - low) * torch.rand(n, generator=rng)
+        seed = int(torch.randint(2**31, (), generator=rng))
+        order = torch.randperm(n, generator=rng).roll(1)
+        made.append({"factors": factors, "name": name, "order": order, "dim": dim, "seed": seed})
+    return made
+
+
+def factor_verdict(inputs: dict, outputs: dict) -> str | None:
+    h, (factors, name, order) = factor_features(inputs), (inputs[key] for key in ("factors", "name", "order"))
+    result, right = outputs["result"], factor_invariance(h, sprites.render, factors, name, order)
+    if isinstance(result, float):
+        result = torch.tensor(result)
+        outputs = outputs | {"result": result}
+    if isinstance(result, Tensor) and result.shape == (len(order),):
+        return "it returned one number for each sample; return their mean"
+    if fault := tensor_fault(outputs, ()):
+        return fault
+    tolerance = 1e-5  # float32, numbers of at most 1
+    if distance(result, right) <= tolerance:
+        return None
+    return likely_cause(result, right, factor_mistakes(h, factors, name, order), 10 * tolerance) or (
+        f"it is {result:.4f} and should be {right:.4f}: is it the mean of the cosines of the features of the same "
+        "sample before and after, both without the mean of the features before?"
+    )
+
+
+def factor_mistakes(h, factors: dict[str, Tensor], name: str, order: Tensor) -> dict[str, Tensor]:
+    """Wrong invariances, by their likely cause."""
+    pictures = sprites.render(**factors)
+    before, after = h(pictures), h(sprites.render(**factors | {name: factors[name][order]}))
+    others = h(sprites.render(**{key: v if key == name else v[order] for key, v in factors.items()}))
+    reverse = h(sprites.render(**factors | {name: factors[name][order.argsort()]}))
+    mean = before.mean(dim=0)
+
+    def cosine(a: Tensor, b: Tensor, dim: int = 1) -> Tensor:
+        return F.cosine_similarity(a, b, dim=dim).mean()
+
+    a, b = before - mean, after - mean
+    return {
+        "the mean feature must be taken away first: without that, all features look alike": cosine(before, after),
+        "take the mean of the features before the change from both": cosine(a, after - after.mean(dim=0)),
+        "only the features before were centred; take the same mean from those after": cosine(a, after),
+        "only the features after were centred; take the same mean from those before": cosine(before, b),
+        "the mean is that of all samples, one number for each feature (dim=0); you took one for each sample": cosine(
+            before - before.mean(dim=1, keepdim=True), after - after.mean(dim=1, keepdim=True)
+        ),
+        "the cosine is that of a sample's features (dim=1), not that of a feature's samples": cosine(a, b, dim=0),
+        "all factors were changed; change only the one that is named": measures.centred_cosine(
+            before, before[order]
+        ).mean(),
+        "the other factors were changed, and the named one was kept": cosine(a, others - mean),
+        "sample i is given the value that sample order[i] has; yours is the other way round": cosine(a, reverse - mean),
+        "nothing has changed between before and after: is the changed factor rendered?": cosine(a, a),
+        "this is one minus the cosine; return the cosine": 1 - cosine(a, b),
+        "these are absolute values; an opposite feature has cosine -1": F.cosine_similarity(a, b).abs().mean(),
+        "these are dot products; divide by the lengths of both": (a * b).sum(dim=1).mean(),
+        "this is a distance; return the cosine": (a - b).norm(dim=1).mean(),
+        "this is the sum over samples; return the mean": F.cosine_similarity(a, b).sum(),
+    }
+
+
+CHECKS = {
+    "crop_grid": Check("crop_grid", crop_grid, grid_cases, grid_verdict),
+    "jitter": Check("jitter", jitter, jitter_cases, jitter_verdict),
+    "factor_invariance": Check("factor_invariance", factor_invariance, factor_cases, factor_verdict, factor_run),
+}
