@@ -9,7 +9,7 @@ import pytest
 
 from sslcourse import course
 from sslcourse.errors import CourseError
-from sslcourse.grading import merge, selfcheck
+from sslcourse.grading import merge, said, selfcheck
 
 LESSON = course.lesson("4.2")
 RIGHT = {"cosine_similarity": 2, "nt_xent": 4, "momentum_update": 2}
@@ -162,3 +162,10 @@ def test_no_file_gets_one_sentence_on_the_command_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("sslcourse: ") and "No such file" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_last_line_of_a_report_is_shown_without_colours():
+    report = "Traceback:\n  x\n\x1b[0;31mNameError\x1b[0m: name 'tensr' is not defined\n\n"
+    assert said.last_line(report) == "NameError: name 'tensr' is not defined"
+    assert said.last_line("#x1B[31mKeyError#x1B[0m: 3") == "KeyError: 3", "as junit's XML writes them"
+    assert said.last_line(" \n") == "no reason is given" and said.last_line("", "ValueError") == "ValueError"

@@ -4,7 +4,6 @@ A check cell has the kernel hand over the outputs of the student's function at f
 what the kernel prints, is the output that nbval compares with the one in the lesson.
 """
 
-import re
 import select
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from sslcourse import checks
 from sslcourse.checks import Check
 from sslcourse.checks.apply import UNSOLVED
 from sslcourse.grading import hidden, probe, wire
+from sslcourse.grading.said import last_line
 
 MESSAGES = 2000  # what a cell may publish; prints are not among it, the kernel has no stdout
 LONGEST_MESSAGE = 300
@@ -169,9 +169,7 @@ class AnswerCell(IPyNbCell):
 
 def reason(error: Exception) -> str:
     """The last line of what a cell raised or, where it raised nothing, of what nbval says."""
-    text = getattr(error, "inner_traceback", "") or str(error)
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__
+    return last_line(getattr(error, "inner_traceback", "") or str(error), otherwise=type(error).__name__)
 
 
 class CheckCell(AnswerCell):

@@ -17,6 +17,7 @@ from sslcourse.checks.apply import UNSOLVED
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
 from sslcourse.grading import merge
+from sslcourse.grading.said import last_line, plain
 
 CELL_SECONDS = 30  # answers and checks take a fraction of a second
 
@@ -87,7 +88,7 @@ def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
     failures = {cell.id: failure(by_number.get(number)) for number, cell in checks.items()}
     for number, cell in enumerate(code):  # an answer that fails to be defined leaves its placeholder unsolved
         if failures.get(f"{cell.id}-check") == UNSOLVED and len(by_number[number]):
-            failures[f"{cell.id}-check"] += f": its cell raised {last_line(by_number[number])}"
+            failures[f"{cell.id}-check"] += f": its cell raised {last_line(said_by(by_number[number]))}"
     return {id: message for id, message in failures.items() if message}
 
 
@@ -102,19 +103,12 @@ def failure(case: ElementTree.Element | None) -> str:
         return said.group(1)
     if "timed out" in text or "imeout" in text:
         return f"an answer did not end within {CELL_SECONDS} seconds, or its kernel died. Is there an endless loop?"
-    return f"its check could not run: {last_line(case)}"
+    return f"its check could not run: {last_line(text)}"
 
 
 def said_by(case: ElementTree.Element) -> str:
     """All that nbval reports of a cell, without colours."""
-    text = "".join(f"{part.get('message', '')}\n{part.text or ''}" for part in case)
-    return re.sub(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m", "", text)
-
-
-def last_line(case: ElementTree.Element) -> str:
-    """Where a cell raised, the exception's own line."""
-    lines = said_by(case).strip().splitlines()
-    return lines[-1].strip() if lines else "no reason is given"
+    return plain("".join(f"{part.get('message', '')}\n{part.text or ''}" for part in case))
 
 
 def table(lesson: Lesson, report: dict) -> str:
