@@ -287,6 +287,15 @@ def test_a_source_that_breaks_the_rules_gets_one_sentence(tiny, old, new, senten
         authoring.solved(tiny)
 
 
+def test_sources_that_would_look_alike_get_letters_in_the_lesson_that_cites_both(tiny):
+    twin = BIB.replace("smith2020", "smith2020again").replace("/t}", "/again}")
+    (paths.COURSE / "references.bib").write_text(BIB + twin)
+    assert "after ([Smith et al., 2020](https://example.org/t))." in authoring.solved(tiny).cells[0].source
+    edit(tiny, "after [@smith2020]", "after [@smith2020again] and [@smith2020]")
+    text = authoring.solved(tiny).cells[0].source
+    assert "([Smith et al., 2020a](https://example.org/again)) and ([Smith et al., 2020b](https://example.org/t))" in text
+
+
 def test_a_failing_cell_is_named_and_the_old_notebook_stays(tiny):
     tiny.notebook.parent.mkdir()
     tiny.notebook.write_text("old")

@@ -3,19 +3,21 @@
 import os
 import re
 from pathlib import Path
+from string import ascii_lowercase
 
 from sslcourse import course, ledger, paths
 from sslcourse.authoring import numbers
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
+CITED = re.compile(r"\[@([\w-]+)\]")
 BLOCK = re.compile(r"(<!-- (ledger|course):(.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def render(markdown: str, lesson: Lesson, unmeasured: bool = False) -> str:
     """A cell's text with references and citations filled in. BuildError for a key that the ledger does not hold."""
     markdown = re.sub(r"\{\{\s*(.+?)\s*\}\}", lambda match: reference(match.group(1), lesson, unmeasured), markdown)
-    return re.sub(r"\[@([\w-]+)\]", lambda match: citation(match.group(1)), markdown)
+    return CITED.sub(lambda match: citation(match.group(1), lesson), markdown)
 
 
 def reference(key: str, lesson: Lesson, unmeasured: bool) -> str:
@@ -69,16 +71,28 @@ def course_map(folder: Path) -> str:
     return "\n".join(["| | lesson | module | to work through | the code runs in | points |", "|" + "---|" * 6, *rows])
 
 
-def citation(key: str) -> str:
-    """(Chen et al., 2020), with a link, from course/references.bib."""
-    path = paths.COURSE / "references.bib"
-    entry = re.search(rf"@\w+\{{{re.escape(key)},(.*?)\n\}}", path.read_text(encoding="utf-8"), re.DOTALL)
-    if not entry:
+def citation(key: str, lesson: Lesson) -> str:
+    """(Chen et al., 2020), with a link; 2020a and 2020b where the lesson cites two that would look alike."""
+    known = bibliography()
+    if key not in known:
         raise BuildError(f"references.bib has no {key!r}.")
-    fields = dict(re.findall(r"^\s*(\w+) = \{(.*)\},?$", entry.group(1), re.MULTILINE))
-    names = [author.split(",")[0].strip() for author in fields["author"].split(" and ")]
-    who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
-    return f"([{who}, {fields['year']}]({fields['url']}))"
+    label, url = known[key]
+    cited = dict.fromkeys(CITED.findall(lesson.source.read_text(encoding="utf-8")))
+    alike = [other for other in cited if other in known and known[other][0] == label]
+    letter = ascii_lowercase[alike.index(key)] if len(alike) > 1 else ""
+    return f"([{label}{letter}]({url}))"
+
+
+def bibliography() -> dict[str, tuple[str, str]]:
+    """course/references.bib: key -> (authors and year, link)."""
+    found = {}
+    text = (paths.COURSE / "references.bib").read_text(encoding="utf-8")
+    for key, entry in re.findall(r"@\w+\{([\w-]+),(.*?)\n\}", text, re.DOTALL):
+        fields = dict(re.findall(r"^\s*(\w+) = \{(.*)\},?$", entry, re.MULTILINE))
+        names = [author.split(",")[0].strip() for author in fields["author"].split(" and ")]
+        who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+        found[key] = f"{who}, {fields['year']}", fields["url"]
+    return found
 
 
 def readme() -> tuple[str, str]:
