@@ -1,9 +1,11 @@
 """Figures: readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -35,8 +37,8 @@ def figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure
     return made, list(axes.flat)
 
 
-def pictures(batches: Mapping[str, Tensor], columns: int | None = None) -> Figure:
-    """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]."""
+def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions: Sequence[str] = ()) -> Figure:
+    """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]; captions stand above the columns."""
     columns = columns or min(len(batch) for batch in batches.values())
     made, axes = figure(len(batches), columns, 1.15 * columns + 1.6, 1.2 * len(batches))
     for row, (name, batch) in enumerate(batches.items()):
@@ -46,6 +48,8 @@ def pictures(batches: Mapping[str, Tensor], columns: int | None = None) -> Figur
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         axes[row * columns].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=14)
+    for axis, caption in zip(axes, captions, strict=False):
+        axis.set_title(caption, fontsize=12)
     return made
 
 
@@ -54,12 +58,12 @@ def training(histories: Mapping[str, History]) -> Figure:
     made, axes = figure(1, 3, 13, 3.6)
     titles = ("pretext loss (nats)", "std (0: collapsed)", "effective rank (1: collapsed)")
     for axis, title, values in zip(axes, titles, ("loss", "std", "rank"), strict=True):
-        for name, history in histories.items():
+        for (name, history), marker in zip(histories.items(), cycle("os^Dv"), strict=False):
             series = getattr(history, values)
-            axis.plot(range(1, len(series) + 1), series, marker="o", label=name)
+            axis.plot(range(1, len(series) + 1), series, marker=marker, label=name)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.08 * axis.get_ylim()[1])
     if len(histories) > 1:
         axes[0].legend(frameon=False)
     return made
@@ -173,11 +177,12 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor, step: int) -> Figure:
 
 
 def clouds(groups: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Figure:
-    """Clouds of points in a plane, a colour and a marker for each named group (N,2)."""
+    """Clouds of points (column, row) in a picture, rows downwards: a colour and a marker for each named group (N,2)."""
     made, (axis,) = figure(1, 1, 8, 5)
     for (name, points), marker in zip(groups.items(), "os^Dv", strict=False):
         axis.scatter(*points.T.tolist(), s=25, marker=marker, alpha=0.6, linewidth=0, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.invert_yaxis()
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
     return made
 
@@ -189,7 +194,7 @@ def bits(table: Mapping[str, float]) -> Figure:
     for place, value in enumerate(table.values()):
         shown = f"{value:.2f}" if value < 10 else f"{value:,.0f}"
         axis.annotate(shown, (value, place), xytext=(6, 0), textcoords="offset points", va="center")
-    axis.set(xscale="log", xlabel="bits a sample, at most", xlim=(0.1, 8 * max(table.values())))
+    axis.set(xscale="log", xlabel="bits a sample, estimated", xlim=(0.1, 8 * max(table.values())))
     axis.invert_yaxis()
     return made
 
@@ -222,28 +227,41 @@ def confusion(
     return made
 
 
+ANGLES = torch.arange(0, 361, 5.0)
+
+
 def turned(pictures: Tensor, answer: Callable, degrees: float, picture: int) -> Figure:
     """A picture turned by any angle, counter-clockwise, and what a network of four turns says of it.
 
     pictures (N,C,H,W) float; answer: pictures -> probabilities (N,4). Right: its answers at all angles.
     """
-    angles = torch.arange(0, 361, 5.0)
-    x = pictures[picture % len(pictures)].expand(len(angles) + 1, -1, -1, -1)
-    shown = functional.rotate(x, torch.cat([torch.tensor([float(degrees)]), angles]))
-    probability = answer(shown)
+    chosen = pictures[picture % len(pictures)]
+    shown = functional.rotate(chosen[None], torch.tensor([float(degrees)]))
     made, (left, middle, right) = figure(1, 3, 15, 4.4)
     left.imshow(shown[0].permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
     left.set(xticks=[], yticks=[], title=f"turned by {degrees:g} degrees")
     names = [f"{90 * turn}°" for turn in range(4)]
-    middle.bar(names, probability[0].tolist(), color=OKABE_ITO[:4])
+    middle.bar(names, answer(shown)[0].tolist(), color=OKABE_ITO[:4])
     middle.set(ylim=(0, 1), xlabel="turn z", ylabel="P(z | picture)", title="what the network says")
-    for turn, name in enumerate(names):
-        right.plot(
-            angles, probability[1:, turn], color=OKABE_ITO[turn], linestyle=("-", "--", "-.", ":")[turn], label=name
-        )
+    at_all_angles(right, chosen, answer, "at all angles")
     right.axvline(degrees, color="gray")
-    right.set(
-        ylim=(0, 1.03), xlim=(0, 360), xticks=range(0, 361, 45), xlabel="turned by (degrees)", title="at all angles"
-    )
     right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
+    return made
+
+
+def at_all_angles(axis: Axes, picture: Tensor, answer: Callable, title: str) -> None:
+    """What a network of four turns says of a picture (C,H,W) at each of ANGLES, a line for each turn."""
+    probability = answer(functional.rotate(picture.expand(len(ANGLES), -1, -1, -1), ANGLES))
+    for turn, dashes in enumerate(("-", "--", "-.", ":")):
+        axis.plot(ANGLES, probability[:, turn], color=OKABE_ITO[turn], linestyle=dashes, label=f"{90 * turn}°")
+    axis.set(ylim=(0, 1.03), xlim=(0, 360), xticks=range(0, 361, 45), xlabel="turned by (degrees)", title=title)
+
+
+def turned_beside(pictures: Mapping[str, Tensor], answer: Callable) -> Figure:
+    """What a network of four turns says of named pictures (C,H,W) at all angles, side by side; see `turned`."""
+    made, axes = figure(1, len(pictures), 5 * len(pictures), 4)
+    for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
+        at_all_angles(axis, picture, answer, name)
+    axes[0].set_ylabel("P(z | picture)")
+    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
     return made

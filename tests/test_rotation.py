@@ -36,13 +36,18 @@ def test_rotation_uses_the_turn_and_the_head_that_it_is_given():
     assert task.make(torch.rand(3, 1, 8, 8), None)[0].shape == (3, 1, 8, 8) and task.head.out_features == 7
 
 
-def test_a_step_runs_on_any_device():
+def counted_on_the_cpu(x):
+    return pretext.rotate_batch(x)[0], torch.arange(4).repeat_interleave(len(x))
+
+
+@pytest.mark.parametrize("turn", [pretext.rotate_batch, counted_on_the_cpu])
+def test_a_step_runs_on_any_device(turn):
     encoder = encoders.ConvNet(1)
-    model = training.parallel.Model(encoder, pretext.Rotation(encoder.dim)).to("meta")
+    model = training.parallel.Model(encoder, pretext.Rotation(encoder.dim, turn=turn)).to("meta")
     inputs, z = model.task.make(torch.rand(4, 1, 28, 28, device="meta"), None)
     loss = model.task.loss(model(inputs), z)
     loss.backward()
-    assert loss.device.type == "meta" and encoder.layers[0].weight.grad.device.type == "meta"
+    assert z.device.type == loss.device.type == "meta" and encoder.layers[0].weight.grad.device.type == "meta"
 
 
 def test_noise_cannot_be_solved_by_quarter_turns_and_can_by_small_ones():
@@ -102,6 +107,14 @@ def test_a_turned_picture_is_shown_with_what_is_said_of_it():
     assert torch.allclose(torch.tensor(left.images[0].get_array()), expected, atol=1e-5)
     assert middle.patches[0].get_height() == pytest.approx(expected[0].mean().item(), abs=1e-5)
     assert len(right.lines[0].get_xdata()) == 73 and right.get_xlabel() and middle.get_ylabel()
+
+
+def test_answers_at_all_angles_stand_side_by_side():
+    figure = plots.turned_beside(
+        {"a": torch.rand(1, 8, 8), "b": torch.rand(1, 8, 8)}, lambda x: x[:, 0, :1, :4].flatten(1)
+    )
+    assert [axis.get_title() for axis in figure.axes] == ["a", "b"]
+    assert all(len(axis.lines) == 4 and axis.get_xlabel() for axis in figure.axes)
 
 
 def test_both_sliders_redraw(monkeypatch):

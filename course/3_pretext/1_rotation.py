@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from sslcourse import adaptation, augment, checks, data, encoders, ledger
 from sslcourse import measures, plots, pretext, training, widgets
+from sslcourse.data.digits import centred
 
 check = checks.lesson("3.1")
 rotate_batch, rotation_head, transfer = check.blanks()
@@ -91,7 +92,7 @@ print(photos, digits, f"Training on {device}.", sep="\n")
 # fail most often? Commit to an answer, then open it.
 #
 # <details><summary>A. 6 and 9: turned upside down, one looks like the other.</summary>
-# They suffer, and we will see that they are taken for each other. Yet a hand does not write a 9 as a turned 6: a
+# The 6 suffers, and we will see for whom it is taken; the 9 hardly does. A hand does not write a 9 as a turned 6: a
 # straighter stem gives it away. There is worse.</details>
 #
 # <details><summary>B. 0, 1 and 8: turned upside down, they look like themselves.</summary>
@@ -115,14 +116,14 @@ print(photos, digits, f"Training on {device}.", sep="\n")
 # %% see-game
 chosen = (3, 11, 1, 8, 5, 2, 12, 9, 7, 4)  # photographs; of each, the test patch with the most contrast
 of_photo = [photos.test.x[photos.test.y == label] for label in chosen]
-ten = torch.stack([patches[patches.float().std(dim=(1, 2, 3)).argmax()] for patches in of_photo])
+ten = torch.stack([patches[patches.float().std(dim=(2, 3)).mean(dim=1).argmax()] for patches in of_photo])
 z_game = torch.randperm(10) % 4
 turned = torch.stack([patch.rot90(int(z), dims=(1, 2)) for patch, z in zip(ten, z_game, strict=True)])
-plots.pictures({"turned": turned})
+plots.pictures({"turned": turned}, captions=range(1, 11))
 
 # %% see-answers
-print("The answers:", " ".join(map(str, z_game.tolist())))
-plots.pictures({"upright": ten})
+answers = [f"{int(z)}\n{photos.classes[label]}" for z, label in zip(z_game, chosen, strict=True)]
+plots.pictures({"upright": ten}, captions=answers)
 
 # %% see-interpret [markdown]
 # How many did you get? A rocket or a temple has an up, because gravity made it so. Does a galaxy? A quarter right is
@@ -149,8 +150,9 @@ plots.pictures({"upright": ten})
 #
 # <details><summary>Hint 1</summary><code>torch.rot90(x, turns, dims=(2, 3))</code> turns a whole batch; dims 0 and 1
 # are the batch and the channels. If you put the four results one after another, what does z look like?</details>
-# <details><summary>Hint 2</summary><code>torch.cat</code> joins a list of batches;
-# <code>torch.arange(4).repeat_interleave(B)</code> is B zeros, then B ones, and so on.</details>
+# <details><summary>Hint 2</summary><code>torch.cat</code> joins a list of batches. <code>t.repeat_interleave(n)</code>
+# repeats each entry of <code>t</code> n times; <code>torch.arange</code> takes a <code>device</code>, which should be
+# that of x.</details>
 
 # %% rotate_batch exercise="rotate_batch"
 def rotate_batch(x):
@@ -202,8 +204,9 @@ rotation_head = check(rotation_head)
 # <details><summary>Hint 1</summary>Two switches are independent of each other: whether autograd takes notes, and
 # whether a module is in training or in evaluation mode. You need one for the gradient and one for the batch
 # normalisation.</details>
-# <details><summary>Hint 2</summary><code>h.eval()</code> first. Compute the features inside <code>with
-# torch.no_grad():</code>, and apply <code>g</code> outside of it.</details>
+# <details><summary>Hint 2</summary><code>module.eval()</code> is one switch, <code>with torch.no_grad():</code> the
+# other. There are two calls, of <code>h</code> and of <code>g</code>: which of them must stand inside the
+# <code>with</code>, and which must not?</details>
 
 # %% transfer exercise="transfer"
 def transfer(h, k, g, x):
@@ -223,16 +226,11 @@ transfer = check(transfer)
 # ## Train
 #
 # An encoder $h_\theta$; a task with **your** $P$ and **your** $k_\gamma$; data without labels. MNIST's digits lie one
-# pixel off the middle, which a turn gives away (lesson `1.1` found that out). One row and one column of background put
-# each digit's centre of mass into the middle. After the turn, pictures are cropped at random, so that nothing can be
-# learned by heart.
+# pixel off the middle, which a turn gives away (lesson `1.1` found that out). `centred` adds one row and one column of
+# background, which puts each digit's centre of mass into the middle. After the turn, pictures are cropped at random, so
+# that nothing can be learned by heart.
 
 # %% train-digits
-def centre(x, generator=None):
-    """Pictures of digits (B,1,28,28) with their centre of mass in the middle: (B,1,29,29)."""
-    return F.pad(x, (0, 1, 0, 1))
-
-
 def pretrain(name, dataset, epochs, **options):
     """Pretrain a fresh encoder to predict turns, on a data set without labels; returns (h, task, history)."""
     torch.manual_seed(log.seed)
@@ -245,21 +243,26 @@ def pretrain(name, dataset, epochs, **options):
 
 DIGIT_EPOCHS, PHOTO_EPOCHS = training.budget(cpu=4, gpu=40), training.budget(cpu=4, gpu=40)
 crops = augment.Crop(min_area=0.5)
-h, task, history = pretrain("digits", digits, DIGIT_EPOCHS, before=centre, views=crops)
+h, task, history = pretrain("digits", digits, DIGIT_EPOCHS, before=centred, views=crops)
 plots.training({"digits": history})
 
 # %% train-interpret [markdown]
-# Guessing costs $\log 4$. The loss falls well below, and comes to rest well above zero: not all questions have an
-# answer. The collapse meters, `std` and effective rank, say that features stay spread out.
+# Guessing costs $\log 4$. The loss falls well below, more and more slowly, and is still far from zero: not all
+# questions have an answer. The collapse meters, `std` and effective rank, say that features stay spread out.
 #
 # ### What does it say at 45 degrees?
 #
 # It was taught four answers. **Turn a digit** by any angle, and choose another one with the second slider. Where does
-# it change its mind, is it ever unsure, and which digits never make it sure?
+# it change its mind, is it ever unsure, and which digits never make it sure? Below that, three digits side by side.
 
 # %% turned-widget
-examples = centre(measures.to_float(digits.test.x[[int((digits.test.y == digit).nonzero()[0]) for digit in range(10)]]))
+firsts = [int((digits.test.y == digit).nonzero()[0]) for digit in range(10)]
+examples = centred(measures.to_float(digits.test.x[firsts]))
 widgets.turned(examples, lambda x: pretext.turn_probabilities(h, task.head, x), picture=3)
+
+# %% turned-three
+three = {f"a {digit}": examples[digit] for digit in (3, 1, 0)}
+plots.turned_beside(three, lambda x: pretext.turn_probabilities(h, task.head, x))
 
 # %% turned-interpret [markdown]
 # Take the 3. Near each of the four angles one answer wins; in between, the network hands over to the next, and around
@@ -288,10 +291,10 @@ def turns_off(h, task, pictures):
     return ((guess - z_of_inputs) % 4)[by_turn].view(4, -1)
 
 
-off_digits = turns_off(h, task, centre(digits.test.x))
+off_digits = turns_off(h, task, centred(digits.test.x))
 off_photos = turns_off(h_photos, task_photos, photos.test.x)
 seen = {
-    "digits": {"training": turns_off(h, task, centre(digits.train.x[:1000])), "test": off_digits},
+    "digits": {"training": turns_off(h, task, centred(digits.train.x[:1000])), "test": off_digits},
     "photos": {"training": turns_off(h_photos, task_photos, photos.train.x[::4]), "test": off_photos},
 }
 for name, splits in seen.items():
@@ -387,7 +390,7 @@ log.table("photos/")
 # Read the ledger's numbers, row by row.
 #
 # - **Digits, ten labels a class**: rotation {{ digits/rotation/10 labels }}, a random encoder
-#   {{ digits/random init/10 labels }}. What the encoder knows about turns is worth something for names. Your $g_\phi$,
+#   {{ digits/random init/10 labels }}. What the encoder knows about turns helps to tell digits apart. Your $g_\phi$,
 #   trained by hand, gets as much from the same features: {{ adapted by hand/digits/10 labels }}.
 # - **But raw pixels reach {{ digits/raw input/10 labels }}**: no difference that the spread would allow to claim. And
 #   supervised training, which may move the whole network, is far ahead ({{ digits/supervised/10 labels }}).
@@ -396,14 +399,15 @@ log.table("photos/")
 #   it equals raw pixels. The same $\theta^*$ is worth different things at different budgets: one number is no result.
 # - **Photographs**: with ten labels rotation ({{ photos/rotation/10 labels }}) is **no better than a random encoder**
 #   ({{ photos/random init/10 labels }}), and with all labels its mean is below ({{ photos/rotation/all labels }},
-#   random {{ photos/random init/all labels }}). A network that has only learned its patches by heart has nothing to
-#   transfer.
+#   random {{ photos/random init/all labels }}). What a network learns by heart does not transfer. (*Break it* shows
+#   that fewer epochs would have been better.)
 #
-# An unwelcome result, and an honest one: rotation prediction was made for whole, upright objects in large photographs,
-# a million of them [@gidaris2018rotation]. Thirteen photographs in small pieces are another thing.
+# An unwelcome result, and an honest one. Rotation prediction was made for pictures of whole, upright objects, small
+# ones (CIFAR-10) and large ones (ImageNet), fifty thousand and more of them [@gidaris2018rotation]. Pieces of thirteen
+# photographs are another thing.
 
 # %% six [markdown]
-# ## Why 6 and 9 suffer
+# ## Why 6 suffers, and 9 less
 #
 # Back to your prediction. Left: for each digit, by how much the answers on test digits are off. Right: take each test
 # digit **upright**, and look for its nearest neighbour, by features of $h_{\theta^*}$, among training digits that were
@@ -412,8 +416,8 @@ log.table("photos/")
 # %% six-figure
 digit_names = [str(digit) for digit in range(10)]
 off_by = torch.stack([F.one_hot(off_digits[:, digits.test.y == d], 4).float().mean(dim=(0, 1)) for d in range(10)])
-half_turned = measures.to_float(centre(digits.train.x)).rot90(2, dims=(2, 3))
-upright = measures.embed(h, centre(digits.test.x)).cpu()
+half_turned = measures.to_float(centred(digits.train.x)).rot90(2, dims=(2, 3))
+upright = measures.embed(h, centred(digits.test.x)).cpu()
 distance, neighbour = torch.cdist(upright, measures.embed(h, half_turned).cpu()).min(dim=1)
 pairs = torch.zeros(10, 10).index_put_(
     (digits.test.y, digits.train.y[neighbour]), torch.ones(len(upright)), accumulate=True
@@ -445,17 +449,20 @@ log.table("by digit/")
 log.table("neighbours/")
 
 # %% six-interpret [markdown]
-# Left: most errors are half turns; quarter turns, the second and fourth column, are few. And half turns come where
-# shapes demand them:
+# Left: save for the 4, most errors are half turns; quarter turns, the second and fourth column, are few. And half turns
+# come where shapes demand them:
 #
 # - **1**: {{ by digit/1/right }} right, {{ by digit/1/off by a half turn }} off by half. It knows whether a 1 stands or
-#   lies, and tosses a coin for the rest: nobody could do better. **8** ({{ by digit/8/off by a half turn }} off by
-#   half) and **0** ({{ by digit/0/off by a half turn }}) are nearly as symmetric.
-# - **6 and 9**: {{ by digit/6/off by a half turn }} and {{ by digit/9/off by a half turn }} off by half, **3**
-#   {{ by digit/3/off by a half turn }}. On the right is why: the half-turned neighbour of an upright 6 is a **9** in
-#   {{ neighbours/6 upright/share that is a half-turned 9 }} of the cases, that of a 9 is a **6** in
-#   {{ neighbours/9 upright/share that is a half-turned 6 }}. The pictures show such pairs: same shape, but $z = 0$ for
-#   one and $z = 2$ for the other. A classifier can only split the difference.
+#   lies, and tosses a coin for the rest: of a plain stroke nobody can say more. **8**
+#   ({{ by digit/8/off by a half turn }} off by half) and **0** ({{ by digit/0/off by a half turn }}) are nearly as
+#   symmetric. A **3** is not ({{ by digit/3/off by a half turn }}).
+# - **6 and 9**: it is the 6 that pays, with {{ by digit/6/off by a half turn }} off by half. The 9 gets away with
+#   {{ by digit/9/off by a half turn }}, like a 7 ({{ by digit/7/off by a half turn }}) and better than a 5
+#   ({{ by digit/5/off by a half turn }}). On the right is why they meet: the half-turned neighbour of an upright 6 is a
+#   **9** in {{ neighbours/6 upright/share that is a half-turned 9 }} of the cases, that of a 9 is a **6** in
+#   {{ neighbours/9 upright/share that is a half-turned 6 }}. (Other shapes end at the 6, too: see the row of the 7.)
+#   The pictures show such pairs: same shape, but $z = 0$ for one and $z = 2$ for the other. Who cannot tell them apart
+#   must bet, and where this network sees the shape of a 9, it mostly says "upright".
 # - A symmetric digit finds itself: the neighbour of a 1 is a 1
 #   ({{ neighbours/1 upright/share that is a half-turned 1 }}), of a 0 a 0
 #   ({{ neighbours/0 upright/share that is a half-turned 0 }}); of a 4, hardly ever a 4
@@ -554,14 +561,15 @@ log.table("groups/")
 # **There is an up.** In the rocket's photograph ({{ by photo/rocket/mirrored }}, mirrored) the sky is darker than what
 # is below, in its left part as in its right.
 #
-# **A rule that does not carry over.** The astronaut lies far *below* guessing, mirrored
-# ({{ by photo/astronaut/mirrored }}) or not ({{ by photo/astronaut/as they are }}): a wrong rule, not a missing one.
-# All training patches come from a photograph's left part, all test patches from its right. The table shows one such
-# rule: "the lighter half is above" is true of {{ light/flower/brighter above, left (training) }} of the flower's
-# training patches and of {{ light/flower/brighter above, right (test) }} of its test patches. Rules about left and
-# right may carry over even less, since what faces the middle from the left faces away from it on the right. Mirroring
-# takes these away: less is learned by heart ({{ turns found/photos, mirrored/training }} in training), a little more
-# carries over ({{ turns found/photos, mirrored/test }}).
+# **Rules that do not carry over.** Mirrored, the astronaut lies far *below* guessing
+# ({{ by photo/astronaut/mirrored }}); as they are, coffee does ({{ by photo/coffee/as they are }}). That is a wrong
+# rule, not a missing one. Which one, we do not know. But all training patches come from a photograph's left part, all
+# test patches from its right, and the two differ: the lighter half is above in
+# {{ light/flower/brighter above, left (training) }} of the flower's training patches, and in
+# {{ light/flower/brighter above, right (test) }} of its test patches. Rules about left and right may carry over even
+# less, since what faces the middle from the left faces away from it on the right. Mirroring takes these away: less is
+# learned by heart ({{ turns found/photos, mirrored/training }} in training), a little more carries over
+# ({{ turns found/photos, mirrored/test }}).
 #
 # **And the transfer?** On photographs with an up, the mean of rotation's probe ({{ groups/rotation/with an up }}) is
 # above the random encoder's ({{ groups/random init/with an up }}); on those without, below
@@ -621,15 +629,17 @@ log.table("noise/")
 #   that it never saw. A triumph? On **noise** it finds {{ noise/15 degrees/turns found, noise }}. It looks at the black
 #   corners.
 # - **Corners cut off**: noise still gives {{ noise/15 degrees, corners cut off/turns found, noise }}. Interpolated
-#   pixels are smoother than the others, and your eye would not have told.
+#   pixels are smoother than the others. On noise your eye can see it above, on a photograph hardly. (Who can tell only
+#   *turned or not* is right half the time: for a quarter of the pictures, and a third of the rest.)
 # - **Quarter turns**: {{ noise/quarter turns/turns found, noise }}, guessing. They only move pixels, so that $P$ leaves
 #   no tracks. The authors chose them for that reason [@gidaris2018rotation], section 2.1.
 #
 # The probes' means are in reverse order (neighbours lie within their spread): the best pretext accuracy comes with the
 # poorest features ({{ noise/15 degrees/probe of photos, 10 labels }}), the worst with the best
 # ({{ noise/quarter turns/probe of photos, 10 labels }}). And another surprise: this last number comes from a *shorter*
-# run of the very task above, which gave {{ photos/rotation/10 labels }}. Longer training on a task without an answer is
-# training to learn by heart.
+# run of the very task above, which gave {{ photos/rotation/10 labels }}; a random encoder gives
+# {{ photos/random init/10 labels }}. So a little training makes the features better, though the network still guesses,
+# and more makes them worse. Longer training on a task without an answer is training to learn by heart.
 
 # %% reflect [markdown]
 # ## Reflect

