@@ -79,7 +79,8 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor) -> None:
 
     from sslcourse import plots
 
-    slider = ipywidgets.IntSlider(0, min=0, max=len(path) - 1, description="step", continuous_update=False)
+    last = len(path) - 1  # shown first, so that the figure that stays where no kernel runs is the result
+    slider = ipywidgets.IntSlider(last, min=0, max=last, description="step", continuous_update=False)
     explore(lambda step: plots.kmeans(x, path, plane, step), step=slider)
 
 
@@ -97,8 +98,11 @@ def turned(pictures: Tensor, answer: Callable, picture: int = 0) -> None:
     explore(lambda degrees, picture: plots.turned(pictures, answer, degrees, picture), degrees=degrees, picture=chosen)
 
 
-def gibbs(rbm, starts: dict[str, Tensor], steps: int = 200) -> None:
-    """A choice of starts (name -> v (D,)) and a slider over Gibbs steps of an RBM, from each start one chain."""
+def gibbs(rbm, starts: dict[str, Tensor], steps: int = 200, step: int = 1) -> None:
+    """A choice of starts (name -> v (D,)) and a slider over Gibbs steps of an RBM, from each start one chain.
+
+    step: where the slider stands at first, and so the figure that stays where no kernel runs.
+    """
     import ipywidgets
 
     from sslcourse.origins import rbm_figures
@@ -109,7 +113,7 @@ def gibbs(rbm, starts: dict[str, Tensor], steps: int = 200) -> None:
         lambda start, steps: rbm_figures.chain(rbm, chains[start], steps),
         start=ipywidgets.Dropdown(options=list(starts), description="start from", style=style),
         steps=ipywidgets.IntSlider(
-            1, 0, steps, description="Gibbs steps", continuous_update=False, style=style, layout={"width": "60%"}
+            step, 0, steps, description="Gibbs steps", continuous_update=False, style=style, layout={"width": "60%"}
         ),
     )
 

@@ -141,8 +141,9 @@ def move_slider(page, label: str):
 
     before, value = pictures(), handle.get_attribute("aria-valuenow")
     handle.focus()
+    at_the_end = value == handle.get_attribute("aria-valuemax")
     for _ in range(5):
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft" if at_the_end else "ArrowRight")
     assert handle.get_attribute("aria-valuenow") != value, f"the slider {label!r} does not move"
     wait_until(lambda: pictures() and pictures() != before, 30, f"the figure has not followed the slider {label!r}.")
     return cell

