@@ -22,13 +22,13 @@
 # {{ course: minutes }} Needs: *Start here* and what a sigmoid and a softmax are.
 
 # %% setup setup=true
-import time
+from functools import partial
 
 import torch
 from torch.nn import functional as F
 
 from sslcourse import adaptation, augment, checks, data, ledger, origins, plots, training, widgets
-from sslcourse.origins import p_hidden, p_visible, rbm_figures, uniforms
+from sslcourse.origins import beside_sklearn, filters, p_hidden, p_visible, rbm_figures, uniforms
 
 check = checks.lesson("2.1")
 free_energy, gibbs_step, contrastive_divergence = check.blanks()
@@ -68,8 +68,8 @@ plots.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12].v
 # though.</details>
 #
 # <details><summary>C. Noise, still.</summary>Yes. Training never went there, so nobody told the machine that noise is
-# wrong. A number will even say that this machine holds noise to be likelier than digits. The cure is one line, and
-# you will write it.</details>
+# wrong. A number will even say that this machine keeps most of its probability in the noise. The cure is one line,
+# and you will write it.</details>
 
 # %% see [markdown]
 # ## See
@@ -87,7 +87,7 @@ plots.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12].v
 #
 # So we can draw a whole layer at once, then the other, then the first again: **block Gibbs sampling**, a random walk
 # that ends up visiting each $v$ as often as $p(v)$ says. Here is a machine trained a moment ago by the recipe that
-# you will write below. Start it on a test digit or on coin flips, and step.
+# you will write below. Start it on coin flips or on a test digit, and step.
 
 # %% gibbs-train
 torch.manual_seed(log.seed)
@@ -96,14 +96,14 @@ seen.fit(v_train, epochs=15, batch_size=50, lr=0.1, last_lr=0, persistent=True, 
 coins = (torch.rand(784, generator=torch.Generator().manual_seed(log.seed)) < 0.5).float().to(device)
 
 # %% gibbs-widget
-widgets.gibbs(seen, {"a test digit": v_test[2], "coin flips": coins})
+widgets.gibbs(seen, {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% gibbs-interpret [markdown]
 # Left: the state. Beside it: the probabilities of the hidden units, and the picture that hidden units drawn from them
 # would paint, its *reconstruction*. Right: a number, the free energy, of which more below. Low is likely.
 #
-# From a digit the walk wanders slowly from one way of writing to another. From noise it takes a few dozen steps
-# downhill, and then draws strokes. Nobody told it what a stroke is.
+# From noise the walk takes a few dozen steps downhill, and then draws strokes. Nobody told it what a stroke is. From a
+# digit it wanders slowly from one way of writing to another.
 
 # %% build [markdown]
 # ## Build
@@ -250,7 +250,7 @@ plots.training(histories)
 # One column of $W$ is one hidden unit's picture: pixels that turn it on are orange, pixels that turn it off purple.
 
 # %% filters-figure
-rbm_figures.filters(machines["PCD"].W)
+filters.filters({"": machines["PCD"].W}, rows=3)
 
 # %% filters-interpret [markdown]
 # Strokes, ends of strokes, holes: parts that many digits share, each unit its own. Nobody asked for parts. They come
@@ -296,46 +296,28 @@ plots.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 # ### Beside scikit-learn
 #
 # `sklearn.neural_network.BernoulliRBM` is what many people would use. It trains by PCD. The race is run at **its
-# defaults**, 256 units, batches of ten, a constant rate of a tenth, on the same binary digits in the same precision,
-# on the CPU. Timed is one pass at a time, in turns; compared are the machines after five. On our side runs the
-# package's version of your functions, which gives the same numbers.
+# defaults**, 256 units, batches of ten, a constant rate of a tenth, on the same binary digits in the same precision, on
+# the CPU. Timed is one pass at a time, in turns and in changing order; compared are the machines after five. On our
+# side runs the package's version of your functions, which gives the same numbers.
 
 # %% race-run
-from sklearn.neural_network import BernoulliRBM
-
 x, x_test = v_train.cpu(), v_test.cpu()
 
 
-def theirs(passes):
-    """scikit-learn's RBM, fitted; its parameters are put into ours to be measured."""
-    found = BernoulliRBM(256, batch_size=10, learning_rate=0.1, n_iter=passes, random_state=log.seed).fit(x.numpy())
-    rbm = origins.RBM(784, 256)
-    values = (found.components_.T, found.intercept_visible_, found.intercept_hidden_)
-    for parameter, value in zip((rbm.W, rbm.b, rbm.c), values, strict=True):
-        parameter.copy_(torch.tensor(value))
-    return rbm
-
-
 def ours(passes, persistent=False):
-    """The same with our loop."""
+    """An RBM of ours, trained as scikit-learn's is."""
     torch.manual_seed(log.seed)
     rbm = origins.RBM(784, 256)
     rbm.fit(x, passes, batch_size=10, lr=0.1, persistent=persistent, seed=log.seed, watch=False)
     return rbm
 
 
-def seconds(train):
-    """How long one pass takes, with all that stands around it."""
-    time.sleep(0.2)  # the threads of whoever ran before keep the cores busy for a while
-    begin = time.perf_counter()
-    train(1)
-    return time.perf_counter() - begin
-
-
-RUNNERS = {"scikit-learn": theirs, "CD-1": ours, "PCD": lambda passes: ours(passes, persistent=True)}
-turns = [{name: seconds(train) for name, train in RUNNERS.items()} for _ in range(5)]
-# A machine that is busy with something else makes a turn slower, never faster: the quickest tells most.
-quickest = {name: min(turn[name] for turn in turns) for name in RUNNERS}
+RUNNERS = {
+    "scikit-learn": lambda passes: beside_sklearn.train(x, 256, passes, seed=log.seed),
+    "CD-1": ours,
+    "PCD": lambda passes: ours(passes, persistent=True),
+}
+quickest = beside_sklearn.race({name: partial(train, 1) for name, train in RUNNERS.items()})
 for name, train in RUNNERS.items():
     rbm = train(5)
     log.record(f"race/{name}/reconstruction error", (rbm.reconstruct(x_test) - x_test).square().mean(), digits=3)
@@ -412,8 +394,8 @@ log.table("small/")
 # chains from digit-like pictures never reach. What no chain reaches is missing from the estimate, while one far too
 # high is rare. So **of two estimates of** $Z$ **believe the larger**: that one is within
 # {{ small/CD-1/largest error, larger of both }} on the first machine and
-# {{ small/PCD/largest error, larger of both }} on the second, in the worst of three repeats. Half a nat is what we
-# asked for.
+# {{ small/PCD/largest error, larger of both }} on the second, in the worst of three repeats. (The green band in the
+# figure is half a nat.)
 #
 # ### On the large machines
 #
@@ -443,9 +425,9 @@ log.table("models/")
 # {{ models/CD-5/log Z, frequencies }}: the noise holds next to nothing of the probability. A chain that starts there
 # is not where it belongs; it just takes very long to find the way out. A good model can be slow to walk in.
 #
-# **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one
-# pixel; both look only next door to digits, where CD-1 looked, too. All of these likelihoods are upper bounds: AIS
-# may have missed another region.
+# **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one pixel;
+# both look only next door to digits, where CD-1 looked, too. All of these likelihoods err on the high side, if at all:
+# AIS may have missed another region.
 
 # %% energy-measure [markdown]
 # ### Free energy: digits against noise
@@ -478,9 +460,9 @@ log.table("energy/")
 # A riddle, then. On CD-1, too, a digit ({{ energy/CD-1/F, test digits }}) lies hundreds of nats below a coin-flip
 # picture ({{ energy/CD-1/F, coin flips }}), and after a thousand steps from noise its chain is still at
 # {{ energy/CD-1/F, dreams from noise }}. If one digit is so much likelier than one noise picture, why does the chain
-# stay? Because there are so many noise pictures: nearly $2^{784} \approx e^{543}$. Add $543$ to minus their free
-# energy, and the *region* outweighs all digits. Physicists call it entropy. **A free energy compares pictures, not
-# regions.**
+# stay? Because there are so many noise pictures: up to $2^{784} \approx e^{543}$ (fewer where the noise is darker, as
+# that of CD-5 is). Add this exponent to minus their free energy, and on CD-1 the *region* outweighs all digits.
+# Physicists call it entropy. **A free energy compares pictures, not regions.**
 
 # %% features [markdown]
 # ### Are the features any good?
@@ -514,7 +496,7 @@ log.table("features/")
 # ({{ features/raw input/all labels }}) and less than supervised ({{ features/supervised/all labels }}). You will meet
 # the pattern again: what is learned without labels pays where labels are few.
 #
-# And the machine that holds noise to be likelier than digits has features as good as the one that does not. Where
+# And the machine that keeps most of its probability in the noise has features as good as the one that does not. Where
 # there are data, the two agree.
 
 # %% break [markdown]
@@ -538,11 +520,12 @@ for name, update in {"both phases": contrastive_divergence, "positive phase only
     torch.manual_seed(log.seed)
     rbm = origins.RBM(784, 12).to(device)
     values = []
-    for epoch in range(5):
+    for epoch in range(10):
+        if epoch > 0:  # the first values are those of a machine that has learned nothing
+            rbm.fit(v_train, 1, batch_size=50, lr=0.1, persistent=True, seed=epoch, update=update, watch=False)
         F_test, F_noise = (rbm.free_energy(v).mean().item() for v in (v_test, noise["frequencies"]))
         log_z = origins.exact_log_z(rbm)
         values.append((F_test, -log_z, -F_test - log_z))
-        rbm.fit(v_train, 1, batch_size=50, lr=0.01, persistent=True, seed=epoch, update=update, watch=False)
     for quantity, series in zip(curves, zip(*values, strict=True), strict=True):
         curves[quantity][name] = series
         log.record(f"phases/{name}/{quantity}", series[-1], unit="nats", digits=0)
@@ -555,9 +538,11 @@ log.table("phases/")
 # %% break-negative-interpret [markdown]
 # Without the negative phase the free energy of digits falls and falls, to
 # {{ phases/positive phase only/F(test digits) }}: a triumph, if that were the aim. But the free energy of noise falls
-# with it ({{ phases/positive phase only/F(noise) }}), $Z$ grows faster than both, and the likelihood of digits goes
-# **down**, to {{ phases/positive phase only/log p(test digits) }}. With both phases $F$ moves little, and the
-# likelihood rises to {{ phases/both phases/log p(test digits) }}.
+# with it ({{ phases/positive phase only/F(noise) }}; pixels on as often as in the digits), $Z$ grows faster than both,
+# and the likelihood of digits goes **down**, to {{ phases/positive phase only/log p(test digits) }}. With both phases
+# the free energy of digits ends near where it began ({{ phases/both phases/F(test digits) }}), that of noise is pushed
+# up ({{ phases/both phases/F(noise) }}), and the likelihood rises to {{ phases/both phases/log p(test digits) }},
+# because $Z$ is kept small.
 #
 # Probability is a budget. Whoever only rewards the data teaches the machine to like everything. You will meet this
 # again: without negatives, or something in their place, a contrastive encoder maps all pictures to one point.
@@ -569,7 +554,7 @@ log.table("phases/")
 # falls at once, then stays where it is.
 
 # %% break-cd-widget
-widgets.gibbs(machines["CD-1"], {"coin flips": coins, "a test digit": v_test[2]})
+widgets.gibbs(machines["CD-1"], {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% break-cd-interpret [markdown]
 # **Your turn:** how little does it take to open the machine's eyes? Train `machine(256, EPOCHS, k=2)`, or CD-1 first

@@ -1,4 +1,4 @@
-"""Lesson 2.1's figures: filters, a Gibbs chain, free energies, the parts of a likelihood, AIS beside the truth."""
+"""Lesson 2.1's figures: a Gibbs chain, free energies, the parts of a likelihood, AIS beside the truth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,22 +6,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from sslcourse.origins.filters import SIDE
 from sslcourse.origins.rbm import RBM
 from sslcourse.plots import OKABE_ITO, figure
-
-SIDE = 28  # pixels on a digit's side
-
-
-def filters(W: Tensor, rows: int = 3, columns: int = 12) -> Figure:
-    """Columns of W (D,H), the longest ones, as pictures: orange pixels turn the hidden unit on, purple ones off."""
-    made, axes = figure(rows, columns, 1.05 * columns, 1.12 * rows)
-    longest = W.norm(dim=0).argsort(descending=True)[: len(axes)]
-    limit = W[:, longest].abs().quantile(0.995).item()
-    for axis, unit in zip(axes, longest.tolist(), strict=True):
-        axis.imshow(W[:, unit].view(SIDE, SIDE).cpu().numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit)
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
-    return made
 
 
 def walk(rbm: RBM, start: Tensor, steps: int, seed: int = 0) -> Tensor:
@@ -73,7 +60,7 @@ def phases(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     for axis, (title, lines) in zip(axes, curves.items(), strict=True):
         for index, (name, values) in enumerate(lines.items()):
             axis.plot(values, "os^D"[index] + "-", color=OKABE_ITO[index], label=name)
-        axis.set(title=title, xlabel="epoch")
+        axis.set(title=f"{title} (nats)", xlabel="epoch")
     axes[0].legend(frameon=False, fontsize=12)
     return made
 
@@ -92,5 +79,5 @@ def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]])
         axis.set_ylim(-300, 3)
         axis.set_yticks([-100, -10, -1, 0, 1], ["-100", "-10", "-1", "0", "1"])
     axes[0].set_ylabel("estimate - exact log Z (nats)")
-    axes[-1].legend(frameon=False, fontsize=12, loc="center", bbox_to_anchor=(0.5, 0.35))
+    axes[-1].legend(frameon=False, fontsize=12, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
