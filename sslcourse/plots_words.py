@@ -16,10 +16,10 @@ SHOWN = 10  # words in a list
 
 
 def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: Sequence[str], window: int) -> Figure:
-    """The company that each chosen word keeps within a window: the words that stand there oftener than by chance.
+    """The company that each chosen word keeps within a window: the words that stand there more often than by chance.
 
     words, verse: (T,) a corpus as one stream. Listed are those with the largest part in the log-likelihood ratio, which
-    leaves accidents of rare words out. Words in the company of all that were chosen are orange.
+    leaves accidents of rare words out. Words in the company of all that were chosen are orange and hatched.
     """
     made, axes = figure(1, len(chosen), 6 * len(chosen), 4.6)
     by_chance = words.bincount(minlength=len(vocabulary)) / len(words)
@@ -35,8 +35,10 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
         )
     common = set.intersection(*map(set, lists))
     for axis, word, listed in zip(axes, chosen, lists, strict=True):
-        colors = [OKABE_ITO[1] if other in common else OKABE_ITO[0] for other in listed]
-        axis.barh(range(SHOWN), list(listed.values()), color=colors)
+        bars = axis.barh(range(SHOWN), list(listed.values()), color=OKABE_ITO[0])
+        for bar, other in zip(bars, listed, strict=True):
+            if other in common:
+                bar.set(facecolor=OKABE_ITO[1], hatch="//", edgecolor="white")
         axis.set(yticks=range(SHOWN), yticklabels=list(listed), xscale="log", xlabel="times as often as by chance")
         axis.set_title(f'within {window} of "{word}"')
         axis.invert_yaxis()
@@ -64,7 +66,7 @@ def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
     cosines = F.cosine_similarity(steps, steps.sum(dim=0) - steps)
     axis.barh(range(len(pairs)), cosines.tolist(), color=OKABE_ITO[0])
     axis.set(yticks=range(len(pairs)), yticklabels=[f"{a} → {b}" for a, b in pairs])
-    axis.set_xlim(min(0, cosines.min().item()) - 0.02, 1)
+    axis.set_xlim(min(0, cosines.min().item()) - 0.1, 1)
     axis.set_xlabel("cosine with the mean of the other pairs' steps (0: no relation)")
     axis.axvline(0, color="gray", linewidth=1)
     axis.invert_yaxis()

@@ -1,5 +1,7 @@
 """Word2vec: pairs, windows, noise and steps do what they say; training is decided by its seed and learns."""
 
+import math
+
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -9,7 +11,16 @@ from sslcourse import data, measures, plots_words, widgets
 from sslcourse.data import Unlabeled, scripture
 from sslcourse.errors import CourseError
 from sslcourse.origins import verses, word2vec
-from sslcourse.origins.word_tests import FAMILIES, RELATIONS, Lexicon, analogies, families, lean, questions
+from sslcourse.origins.word_tests import (
+    FAMILIES,
+    RELATIONS,
+    Lexicon,
+    analogies,
+    company_ratio,
+    families,
+    lean,
+    questions,
+)
 
 # Two topics whose words never meet; inside a topic, all words keep the same company.
 TOPICS = 200
@@ -234,3 +245,19 @@ def test_parts_are_books_together():
     named = {books.classes[book]: parts.classes[part] for book, part in of.items()}
     assert named["Genesis"] == "law" and named["Ruth"] == "history" and named["Psalms"] == "wisdom"
     assert named["Malachi"] == "prophets" and named["Acts"] == "gospels, acts" and named["Revelation"] == "letters"
+
+
+def test_company_ratio_counts_who_stands_near():
+    vocabulary = ("", "nurse", "she", "he", "far")
+    words, verse = torch.tensor([1, 2, 4, 1, 2, 3, 4, 4, 3]), torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
+    ratio = company_ratio(words, verse, vocabulary, "nurse", "he", "she")
+    assert ratio == pytest.approx(math.log(3 / 2)), "twice she, once he, and one added to both"
+
+
+def test_rank_correlation_is_spearmans_and_ties_share_their_rank():
+    a = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert measures.rank_correlation(a, a.exp()) == pytest.approx(1)
+    assert measures.rank_correlation(a, -a) == pytest.approx(-1)
+    ties = torch.tensor([1.0, 1.0, 2.0, 2.0])
+    assert measures.rank_correlation(a, ties) == measures.rank_correlation(a, ties.flip(0)) * -1
+    assert measures.rank_correlation(a, ties) == pytest.approx(2 / 5**0.5)

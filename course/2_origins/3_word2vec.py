@@ -25,7 +25,7 @@
 import torch
 from torch.nn import functional as F
 
-from sslcourse import adaptation, checks, data, ledger, plots, plots_words, training, widgets
+from sslcourse import adaptation, checks, data, ledger, measures, plots, plots_words, training, widgets
 from sslcourse.data import scripture
 from sslcourse.origins import beside_gensim, verses, word2vec, word_tests
 
@@ -68,19 +68,20 @@ print("and as words:     ", " ".join(bible.vocabulary[token] for token in bible.
 # ## See
 #
 # "You shall know a word by the company it keeps" [@firth1957synopsis]. Below are the words that stand within a window
-# around two words oftener than by chance. **Orange ones belong to the company of both.** No learning yet: this is
-# counting.
+# around two words more often than by chance. **Hatched, orange ones belong to the company of both.** No learning yet:
+# this is counting.
 #
-# Move the slider, then type other words: *sword* and *famine*, *moses* and *paul*. Who keeps alike company? What do
-# narrow windows show that wide ones do not?
+# Move the slider, then type other words: *sword* and *famine*, *moses* and *paul*. Which words keep similar company?
+# What do narrow windows show that wide ones do not?
 
 # %% company-box
 words, verse, counts = word2vec.words_of(bible.unlabeled())
 widgets.company(words, verse, bible.vocabulary)
 
 # %% see-interpret [markdown]
-# Two words that could stand in each other's place keep alike company, even if they never meet. That is the whole idea:
-# **a pretext task in which the input is a word, and the pseudo-label is a word of its company**. Nobody labels it.
+# Two words that could stand in each other's place keep similar company, even if they never meet. That is the whole
+# idea: **a pretext task in which the input is a word, and the pseudo-label is a word of its company**. Nobody labels
+# it.
 
 # %% build [markdown]
 # ## Build
@@ -181,8 +182,10 @@ negative_sampling_loss = check(negative_sampling_loss)
 #
 # `counts` is (V,) int64, `power` is $\alpha > 0$; a word that never occurs is never drawn.
 #
-# <details><summary>Hint 1</summary>The power first, then the sum.</details>
-# <details><summary>Hint 2</summary><code>counts ** power</code>, divided by its sum.</details>
+# <details><summary>Hint 1</summary>Dividing by the sum makes chances of any numbers that are not negative. Does it come
+# before the power or after?</details>
+# <details><summary>Hint 2</summary><code>**</code> works on whole tensors, entry by entry; check that your result sums
+# to 1.</details>
 
 # %% noise_distribution exercise="noise_distribution"
 def noise_distribution(counts, power=0.75):
@@ -204,9 +207,9 @@ plots_words.noise(counts, {name: noise_distribution(counts, power) for name, pow
 # ## Train
 #
 # Skip-gram: the centre is the input, each context a target. CBOW (*continuous bag of words*) turns it round: the mean
-# of the contexts' vectors is the input, the centre the target. **Your** pairs, loss and noise make both. A step adds
-# the gradient to the rows that the batch names, and to no others: plain stochastic gradient descent, with a rate that
-# falls linearly.
+# of the contexts' vectors is the input, the centre the target. **Your** pairs, loss and noise make both. A step moves
+# the rows that the batch names, against their gradient, and no others: plain stochastic gradient descent, with a rate
+# that falls linearly.
 #
 # Two more tricks of the original: words that occur less than five times are left out, and of the most frequent ones a
 # part is skipped in each epoch, since *the* says little about its neighbours [@mikolov2013distributed].
@@ -459,20 +462,23 @@ log.table("open/")
 # %% break-open-interpret [markdown]
 # The mean over all relations falls from {{ analogies/mean/skip-gram }} to {{ open/skip-gram }} for skip-gram, from
 # {{ analogies/mean/CBOW }} to {{ open/CBOW }} for CBOW, and gensim's falls alike. Choice B of your prediction: where
-# the right answer loses its place, it loses it to a word of the question itself. Much of the success is that $d$ is
-# near $c$ anyway, and that $c$ may not be named [@linzen2016issues]. Whoever reports analogies should report this, too.
+# the right answer loses its place, it loses it to a word of the question itself. Much of the success is that the right
+# answer is near $c$ anyway, and that $c$ may not be named [@linzen2016issues]. Whoever reports analogies should report
+# this, too.
 
 # %% break-bias [markdown]
 # ### The corpus' own bias
 #
 # Vectors keep whatever company the words kept. Take the mean direction from *he* to *she*, *man* to *woman*, and so on,
-# and ask of other words which way they lean [@bolukbasi2016man]. Nobody told the model anything about sexes.
+# and ask of other words which way they lean [@bolukbasi2016man]. Nobody told the model anything about sexes. The first
+# two groups test the direction itself: words of women and of men that had no part in making it.
 
 # %% break-bias-figure
 sexes = [("he", "she"), ("him", "her"), ("man", "woman"), ("son", "daughter"), ("father", "mother")]
 sexes += [("brother", "sister"), ("husband", "wife")]
 groups = {
-    "by definition": "queen widow damsel bride virgin harlot handmaid bridegroom lad eunuch",
+    "women, by definition": "queen widow damsel bride virgin harlot handmaid",
+    "men, by definition": "king prince bridegroom lad manservant kinsman",
     "roles": "prophet priest servant judge captain shepherd scribe stranger elder messenger singers merchants nurse",
     "cities": "jerusalem zion babylon samaria nineveh tyre sodom damascus",
     "virtues": "wisdom understanding strength beauty mercy righteousness faith patience power pride",
@@ -485,25 +491,25 @@ lean = {
 plots_words.leaning(lean, "he", "she")
 
 # %% break-bias-measure
-def company_ratio(word):
-    """Logarithm of how much oftener than his a word's company, within five places, is hers; one is added to both."""
-    near = word2vec.company(words, verse, bible.vocabulary.index(word), 5, len(bible.vocabulary))
-    hers, his = (sum(near[bible.vocabulary.index(w)] for w in text.split()) for text in ("she her", "he him his"))
-    return ((hers + 1) / (his + 1)).log().item()
-
-
 for group, leaning in lean.items():
     log.record(f"bias/{group}/mean lean to she", sum(leaning.values()) / len(leaning))
 everyone = {word: value for leaning in lean.values() for word, value in leaning.items()}
-ranks = torch.tensor([list(everyone.values()), [company_ratio(word) for word in everyone]]).argsort(1).argsort(1)
-log.record("bias/rank correlation with counts", torch.corrcoef(ranks.double())[0, 1])
+ratios = [word_tests.company_ratio(words, verse, bible.vocabulary, word, "he him his", "she her") for word in everyone]
+correlation = measures.rank_correlation(torch.tensor(list(everyone.values())), torch.tensor(ratios))
+log.record("bias/rank correlation with counts", correlation)
 log.table("bias/")
 
 # %% break-bias-interpret [markdown]
-# Words that mean women lean to *she* (mean of the first group {{ bias/by definition/mean lean to she }}; a few in it
-# mean men). But so do words that are nobody's by definition: look at which roles and virtues stand on which side, and
-# ask whose company they keep in this book. Cities, which the prophets address as daughters, brides and harlots, have a
-# mean of {{ bias/cities/mean lean to she }}, virtues {{ bias/virtues/mean lean to she }}.
+# Words that mean women lean to *she* ({{ bias/women, by definition/mean lean to she }} on the mean), words that mean
+# men much less ({{ bias/men, by definition/mean lean to she }}). So the direction has found something. But it does not
+# pass its own test in full: the men should lean to *he*, and *bridegroom*, *manservant* and *lad* stand on her side. A
+# bridegroom keeps company with a bride, a manservant with a maidservant; a lad does not, so there the vector errs: the
+# word is rare. Zero is no neutral point, then, and one word is no evidence. Compare groups.
+#
+# Words that are nobody's by definition lean, too: look at which roles and virtues stand on which side, and ask whose
+# company they keep in this book. (*Elder*, for one, is said of sisters.) Cities, which the prophets address as
+# daughters, brides and harlots, have a mean of {{ bias/cities/mean lean to she }}, nearer to *she* than the men;
+# virtues have {{ bias/virtues/mean lean to she }}, further from her than they.
 #
 # Is it the model or the book? Counting how often *she*, *her* and *he*, *him*, *his* stand near each word, without any
 # model, gives much the same order: the rank correlation is {{ bias/rank correlation with counts }}. **The vectors
@@ -517,8 +523,9 @@ log.table("bias/")
 #   vectors, thrown away, and $h_\theta$ is the table of input vectors, which other tasks adapt [@ericsson2021self].
 # - It is contrastive: true pairs against noise. The loss simplifies noise-contrastive estimation
 #   [@gutmann2010noise], and InfoNCE of module 4 is its grandchild. Without negatives, everything collapses.
-# - Its optimum is known: $h_w \cdot u_c$ becomes the pointwise mutual information of $w$ and $c$, less $\log k$
-#   [@levy2014neural]. The counts of the company box, in other words, squeezed into few dimensions.
+# - Its optimum is known: with enough dimensions, and noise as in the corpus ($\alpha = 1$), $h_w \cdot u_c$ becomes the
+#   pointwise mutual information of $w$ and $c$, less $\log k$ [@levy2014neural]. The counts of the company box, in
+#   other words, squeezed into few dimensions.
 # - One word, one vector: *bear* the animal and *bear* the verb share it. Models of whole sentences, such as those of
 #   module 3, give a word a vector that depends on its sentence.
 #

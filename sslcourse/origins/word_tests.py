@@ -4,13 +4,14 @@ Word vectors are usually scored on lists of modern English (analogies: Mikolov e
 corpus does not hold. So the questions here are made from pairs and families that it does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
+from sslcourse.origins.word2vec import company
 
 # Pairs a b a b ...; two pairs of one relation make four questions.
 RELATIONS = {
@@ -139,3 +140,16 @@ def lean(lexicon: Lexicon, pairs: Iterable[tuple[str, str]], words: Iterable[str
     direction = F.normalize(sum(lexicon[b] - lexicon[a] for a, b in pairs), dim=0)
     middle = lexicon.v.mean(dim=0)
     return F.normalize(torch.stack([lexicon[word] for word in words]) - middle, dim=1) @ direction
+
+
+def company_ratio(
+    words: Tensor, verse: Tensor, vocabulary: Sequence[str], word: str, first: str, second: str, window: int = 5
+) -> float:
+    """Logarithm of how much more often a word of `second` stands near a word than one of `first`: counts, no model.
+
+    words, verse: (T,) the corpus as one stream; first, second: words with blanks between them. One is added to both
+    counts, so that it is finite.
+    """
+    near = company(words, verse, vocabulary.index(word), window, len(vocabulary))
+    counts = [sum(near[vocabulary.index(other)] for other in text.split()) for text in (first, second)]
+    return ((counts[1] + 1) / (counts[0] + 1)).log().item()
