@@ -4,12 +4,11 @@ import math
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from sslcourse import data, origins, training, widgets
 from sslcourse.origins import autoencoder_figures as figures
 from sslcourse.origins.autoencoders import linear_divergence
-from sslcourse.training import parallel
+from sslcourse.training import History, parallel
 
 SIZES = (784, 64, 16)
 
@@ -170,11 +169,14 @@ def test_figures_label_their_axes():
     made = [
         figures.maps({"PCA": codes, "autoencoder": codes}, y),
         figures.errors({"a": {"SGD": 3.0, "Adam": 2.0}}, {"PCA": 1.0}),
-        figures.losses({"SGD": {"a": [3.0, 2.0]}, "Adam": {"a": [3.0, 1.0]}}),
+        figures.runs(
+            {name: {"a": History(loss=[3.0, 2.0], std=[0.5, 0.6], rank=[2.0, 3.0])} for name in ("SGD", "Adam")}
+        ),
     ]
     for figure in made:
         assert all(axis.get_xlabel() for axis in figure.axes)
-    assert isinstance(figures.filters({"copying": torch.randn(130, 784)}), Figure)
+    errors = made[1].axes[0]
+    assert errors.get_xscale() == "log" and {"3.0", "2.0", "PCA 1.0"} <= {text.get_text() for text in errors.texts}
 
 
 def test_the_sliders_move_the_walk(monkeypatch):

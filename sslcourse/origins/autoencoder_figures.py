@@ -1,17 +1,20 @@
 """Lesson 2.2's figures: maps of 2-D codes, a walk through one, the grid of runs, errors side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor, nn
 
+from sslcourse.origins.filters import SIDE
 from sslcourse.plots import OKABE_ITO, figure
+from sslcourse.training import History
 
-SIDE = 28  # pixels on a digit's side
 # Ten classes are more than a palette can tell apart without colour vision, so each sample is drawn as its numeral.
 TEN = (*OKABE_ITO, "#7F7F7F", "#8B4513", "#4B0082")
+TICKS = (1, 2, 5, 10, 12, 15, 20, 30, 50, 100)  # on a logarithmic axis of errors
 
 
 def scatter(axis: Axes, codes: Tensor, y: Tensor) -> None:
@@ -55,47 +58,53 @@ def picture(axis: Axes, pixels: Tensor, title: str = "") -> None:
 
 
 def errors(groups: Mapping[str, Mapping[str, float]], reference: Mapping[str, float], title: str = "") -> Figure:
-    """Dots of squared error per image, a row for each method, a marker for each column; dotted lines: references."""
-    made, (axis,) = figure(1, 1, 11, 1.7 + 0.5 * len(groups))
+    """Dots of squared error per image, a row for each method, a marker for each column; dotted lines: references.
+
+    On a logarithmic axis, so that small differences between good methods can be seen beside large ones.
+    """
+    made, (axis,) = figure(1, 1, 11, 1.7 + 0.6 * len(groups))
     columns = list(dict.fromkeys(name for row in groups.values() for name in row))
     for index, column in enumerate(columns):
         found = [(row[column], place) for place, row in enumerate(groups.values()) if column in row]
-        axis.scatter(*zip(*found, strict=True), s=130, marker="os^D"[index], color=OKABE_ITO[index], label=column)
+        color = OKABE_ITO[index]
+        axis.scatter(*zip(*found, strict=True), s=130, marker="os^D"[index], color=color, label=column, zorder=3)
+        for value, place in found:
+            above = index % 2 == 0  # and the next one's values below, so that equal ones do not meet
+            side = {"xytext": (0, 10 if above else -10), "va": "bottom" if above else "top", "ha": "center"}
+            axis.annotate(f"{value:.1f}", (value, place), textcoords="offset points", color=color, fontsize=12, **side)
     for name, value in reference.items():
         axis.axvline(value, color="gray", linestyle=":", linewidth=2)
-        axis.annotate(name, (value, -0.75), xytext=(4, 0), textcoords="offset points", color="#555555", va="center")
-    axis.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel="squared error per test image", title=title)
-    axis.set_ylim(len(groups) - 0.5, -1.1)
-    axis.set_xlim(left=0)
+        label = f"{name} {value:.1f}"
+        axis.annotate(label, (value, -0.85), xytext=(4, 0), textcoords="offset points", color="#555555", va="center")
+    everything = [*reference.values(), *(value for row in groups.values() for value in row.values())]
+    low, high = 0.85 * min(everything), 1.35 * max(everything)
+    axis.set(xscale="log", xlim=(low, high), title=title)
+    axis.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel="squared error per test image (logarithmic)")
+    axis.set_ylim(len(groups) - 0.4, -1.2)
     axis.grid(axis="y", alpha=0.3)
     if len(columns) > 1:
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
 
 
-def losses(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Loss over epochs, a panel for each optimiser and a line for each initialisation: {optimiser: {init: losses}}."""
-    made, axes = figure(1, len(runs), 6.5 * len(runs), 4.2)
-    top = max(value for lines in runs.values() for values in lines.values() for value in values)
-    for axis, (title, lines) in zip(axes, runs.items(), strict=True):
-        for index, (name, values) in enumerate(lines.items()):
-            axis.plot(range(1, len(values) + 1), values, "os^D"[index] + "-", markevery=4, label=name)
-        axis.set(title=title, xlabel="epoch", ylim=(0, 1.05 * top))
-    axes[0].set_ylabel("loss (nats an image)")
-    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+def runs(histories: Mapping[str, Mapping[str, History]]) -> Figure:
+    """Loss, and below it the collapse meter std, over epochs: {optimiser: {initialisation: history}}.
 
-
-def filters(columns: Mapping[str, Tensor], count: int = 12) -> Figure:
-    """Rows of the first layer's weights (H,784), the longest of every tenth: what these hidden units look for."""
-    made, axes = figure(len(columns), count, 1.15 * count + 1.6, 1.25 * len(columns))
-    for row, (name, weight) in enumerate(columns.items()):
-        longest = weight.norm(dim=1).argsort(descending=True)[: 10 * count : 10]
-        for column, unit in enumerate(longest.tolist()):
-            axis, w = axes[row * count + column], weight[unit].detach().cpu()
-            limit = w.abs().max().item()
-            axis.imshow(w.view(SIDE, SIDE).numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit)
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-        axes[row * count].set_ylabel(name, rotation=0, ha="right", va="center")
+    A column for each optimiser, a line for each initialisation.
+    """
+    made, axes = figure(2, len(histories), 6.5 * len(histories), 7)
+    titles = {"loss": "loss (nats an image)", "std": "std of codes (0: collapsed)"}
+    for row, (values, title) in enumerate(titles.items()):
+        everything = [getattr(history, values) for lines in histories.values() for history in lines.values()]
+        for column, (optimiser, lines) in enumerate(histories.items()):
+            axis = axes[row * len(histories) + column]
+            for index, (name, history) in enumerate(lines.items()):
+                series = getattr(history, values)
+                axis.plot(range(1, len(series) + 1), series, "os^D"[index] + "-", markevery=4, label=name)
+            axis.set(title=optimiser, xlabel="epoch", ylim=(0, 1.08 * max(map(max, everything))))
+        axes[row * len(histories)].set_ylabel(title)
+    axes[len(histories) - 1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
