@@ -110,7 +110,7 @@ def classifier(seed: int) -> nn.Sequential:
 
 def accuracy(model: nn.Module, split: Split) -> float:
     """The share of a split's samples that a classifier gets right."""
-    return (measures.embed(model, split.x).argmax(dim=1).cpu() == split.y).float().mean().item()
+    return adaptation.accuracy(model, split.x, split.y)
 
 
 def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> nn.Module:

@@ -207,3 +207,15 @@ def views(pictures: Tensor, encoders: dict, number: int, strengths: dict[str, fl
         return plots_views.explorer(pictures, picture, changed, encoders, features)
 
     explore(draw, **chosen, **ten)
+
+
+def label_budget(draw: Callable[[int, int], Figure], budgets: list[int], draws: int) -> None:
+    """A slider over labels a class, and one over draws of the labeled samples, above draw(labels, number)."""
+    import ipywidgets
+
+    style = {"description_width": "initial"}
+    labels = ipywidgets.SelectionSlider(
+        options=budgets, description="labels a class", continuous_update=False, style=style
+    )
+    number = ipywidgets.IntSlider(0, 0, draws - 1, description="draw", continuous_update=False, style=style)
+    explore(draw, labels=labels, number=number)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sslcourse import adaptation, data, encoders, measures
+from sslcourse import adaptation, augment, data, encoders, measures, widgets
+from sslcourse.adaptation import adapters, figures
 from sslcourse.data import Split
 from sslcourse.errors import CourseError
 
@@ -55,7 +56,7 @@ def test_a_probe_is_chosen_without_the_test_split(digits):
 def test_a_probe_with_one_label_a_class_chooses_with_one_label_a_class(digits, monkeypatch):
     seen = []
     whole = adaptation.few_labels
-    monkeypatch.setattr(adaptation, "few_labels", lambda *given: seen.append(whole(*given)) or seen[-1])
+    monkeypatch.setattr(adaptation.probe, "few_labels", lambda *given: seen.append(whole(*given)) or seen[-1])
     adaptation.linear_probe(nn.Flatten(), digits, labels_per_class=1)
     assert [len(split) for split in seen] == [10, 10]
 
@@ -104,3 +105,113 @@ def test_alignment_uniformity_and_invariance():
     x = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
     assert measures.invariance(nn.Flatten(), x, x) == pytest.approx(1, abs=1e-5)
     assert measures.invariance(nn.Flatten(), x, x.flip(0)).abs() < 0.2
+
+
+def test_a_probe_as_a_layer_answers_as_it_did(digits):
+    torch.manual_seed(0)
+    encoder = encoders.ConvNet(1)
+    result = adaptation.linear_probe(encoder, digits, 5)
+    model = nn.Sequential(encoder, result.head())
+    assert adaptation.accuracy(model, digits.test.x, digits.test.y) == pytest.approx(result.accuracy, abs=0.01)
+
+
+def test_a_trained_probe_has_no_gradient_left():
+    torch.manual_seed(0)
+    h, y = torch.randn(60, 5), torch.randint(3, (60,))
+    W, b = (p.requires_grad_() for p in adaptation.train_probe(h, y, 3, decay=0.1))
+    loss = nn.functional.cross_entropy(h @ W.T + b, y) + 0.05 * W.square().sum()
+    assert all(slope.abs().max() < 1e-4 for slope in torch.autograd.grad(loss, [W, b]))
+
+
+def test_neighbours_and_prototypes_of_known_places():
+    labeled, y = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 5.0]]), torch.tensor([0, 0, 2])
+    query = torch.tensor([[3.0, 0.2], [0.1, 1.0]])
+    assert adaptation.by_prototypes(query, labeled, y, classes=3).tolist() == [0, 2]
+    assert adaptation.by_neighbours(query, labeled, y, classes=3, k=1).tolist() == [0, 2]
+    assert adaptation.by_neighbours(query, labeled, y, classes=3, k=3).tolist() == [0, 2], "near votes weigh more"
+
+
+def test_an_adapted_encoder_starts_as_it_was_and_only_its_adapters_learn(digits):
+    torch.manual_seed(0)
+    encoder = encoders.ConvNet(1).eval()
+    x = measures.to_float(digits.test.x[:8])
+    adapted = adaptation.add_lora(encoder, rank=2, alpha=4)
+    assert torch.allclose(adapted(x), encoder(x), atol=1e-5)
+    sizes = [(48, 16), (96, 48 * 9), (192, 96 * 9)]
+    assert adaptation.learned(adapted) == sum(2 * (out + size) for out, size in sizes)
+    before = {name: value.clone() for name, value in adapted.state_dict().items()}
+    model = adaptation.fine_tune(adapted, nn.Linear(192, 10), digits.train, averages=False)
+    moved = {name for name, value in model[0].state_dict().items() if not torch.equal(value, before[name])}
+    assert len(moved) == 6 and all(name.endswith((".A", ".B")) for name in moved)
+    assert all(torch.equal(before[name], value) for name, value in adapted.state_dict().items()), "a copy is trained"
+
+
+def test_a_convolution_is_a_linear_layer_on_patches():
+    conv = nn.Conv2d(3, 5, kernel_size=3, stride=2, padding=1, bias=False)
+    x = torch.randn(2, 3, 9, 8)
+    assert torch.allclose(adapters.OnPatches(conv)(x), conv(x), atol=1e-5)
+
+
+def test_adapters_run_on_any_device():
+    encoder = adaptation.add_lora(encoders.ConvNet(3), rank=2, alpha=4).to("meta")
+    encoder(torch.rand(2, 3, 32, 32, device="meta")).sum().backward()
+    assert {p.grad.device.type for p in encoder.parameters() if p.requires_grad} == {"meta"}
+    layer = adaptation.lora(nn.Linear(4, 3, dtype=torch.float64), rank=2, alpha=1)
+    assert layer(torch.randn(5, 4, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_fine_tuning_learns_and_leaves_the_encoder_that_it_was_given(digits):
+    torch.manual_seed(0)
+    encoder = encoders.ConvNet(1)
+    before = encoder.layers[0].weight.clone()
+    model = adaptation.fine_tune(encoder, nn.Linear(192, 10), digits.train, views=augment.Crop(min_area=0.6))
+    assert adaptation.accuracy(model, digits.test.x, digits.test.y) > 0.8
+    assert torch.equal(encoder.layers[0].weight, before)
+    assert adaptation.learned(model) == adaptation.learned(encoder) + 1930
+
+
+def test_a_described_class_is_found_without_a_label_of_it():
+    torch.manual_seed(0)
+    descriptions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    y = torch.arange(400) % 4
+    x = descriptions[y] @ torch.randn(2, 6) + 0.05 * torch.randn(400, 6)
+    seen = y < 3
+    probe = adaptation.attribute_probe(nn.Flatten(), Split(x[seen], y[seen]), descriptions)
+    guess = adaptation.by_description(nn.Flatten(), probe, x[~seen], descriptions)
+    assert (guess == 3).float().mean() > 0.9
+
+
+def test_the_budget_is_drawn_and_both_sliders_redraw(monkeypatch):
+    plane, y = torch.randn(30, 2), torch.arange(30) % 3
+    curves = {"prototypes": {1: 0.3, 5: 0.5}, "kNN": {1: 0.2, 5: 0.4}}
+
+    def draw(labels, number):
+        return figures.budget(plane, y, torch.arange(3 * labels) + number, ["cat", "brick"], curves, labels)
+
+    left, right = draw(5, 0).axes
+    assert left.get_title() == "5 labels a class (outlined)" and right.get_xlabel() == "labels a class"
+    assert right.get_legend().get_texts()[0].get_text() == "prototypes: 0.50"
+    shown = []
+
+    class Handle:
+        def update(self, content):
+            shown.append(content)
+
+    monkeypatch.setattr(widgets, "display", lambda content, display_id=None: shown.append(content) or Handle())
+    widgets.label_budget(draw, [1, 5], draws=3)
+    box, first = shown
+    labels, number = box.children
+    assert (labels.description, number.description, number.max) == ("labels a class", "draw", 2)
+    labels.value = 5
+    more = shown[-1]
+    number.value = 2
+    assert first.data != more.data != shown[-1].data
+
+
+def test_curves_and_bars_label_their_axes():
+    row = {"1": 0.2, "10": 0.5, "all": 0.8}
+    left, right = figures.curves({"a": {"probe": row}, "b": {"probe": row}}, {"probe": {"1": (0.2, 0.1)}}, 0.1).axes
+    assert left.get_ylabel() and right.get_xlabel() == "labels a class"
+    assert left.lines[0].get_xdata().tolist() == [1, 10, figures.ALL]
+    top, bottom = figures.shifts({"a": {"probe": row, "LoRA": row}, "b": {"probe": row}}, ["accuracy"] * 2, 0.1).axes
+    assert len(top.patches) == 6 and bottom.get_ylabel() == "accuracy"

@@ -1,4 +1,4 @@
-"""Adaptation: a new output module g_phi on a labeled target, always beside raw input, random init and supervised."""
+"""The linear probe: g_phi is a logistic regression on frozen features; and the few labels that it is fitted with."""
 
 import warnings
 from collections.abc import Callable
@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import augment, encoders, measures
+from sslcourse import measures
 from sslcourse.data import Data, Split
-from sslcourse.devices import autocast, best_device
 from sslcourse.errors import CourseError
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation, scikit-learn's C, from which the validation split chooses
@@ -30,6 +29,16 @@ class Result:
     def score(self, x: Tensor, y: Tensor) -> float:
         """Accuracy on raw inputs x (N,C,H,W) uint8 with labels y (N,), such as a changed test split."""
         return float(self.classifier.score(measures.embed(self.encoder, x).cpu().numpy(), y.numpy()))
+
+    def head(self) -> nn.Linear:
+        """The probe as a layer g_phi on the features as they are: the scaling of its inputs is in its weights."""
+        points = np.eye(self.classifier.n_features_in_ + 1, self.classifier.n_features_in_, k=-1)  # the origin first
+        offset, *ends = torch.from_numpy(self.classifier.decision_function(points)).float()
+        head = nn.Linear(len(ends), len(offset))
+        with torch.no_grad():
+            head.weight.copy_(torch.stack(ends, dim=1) - offset[:, None])
+            head.bias.copy_(offset)
+        return head
 
 
 def few_labels(split: Split, labels_per_class: int | None, seed: int) -> Split:
@@ -84,55 +93,27 @@ def min_labels(labels_per_class: int | None, split: Split) -> int | None:
     return None if labels_per_class is None or labels_per_class >= fewest else labels_per_class
 
 
-def supervised(
-    data: Data, labels_per_class: int | None = None, seed: int = 0, views: Callable | None = None, samples: int = 60_000
-) -> float:
-    """Accuracy on the test split of a ConvNet trained from scratch, end to end, on the labeled training samples.
+def probe_step(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: float) -> tuple[Tensor, Tensor]:
+    """One step of gradient descent of a linear probe on frozen features: new W (C,D) and b (C,).
 
-    views: the augmentation, by default crop, resize and flip. samples: how many it sees in all, repeats counted.
-    Nothing is selected: the last step's weights are tested.
+    h (N,D) features, y (N,) int64 labels. The loss is the mean cross-entropy of h W^T + b plus decay/2 times the sum
+    of squares of W, with no penalty on b. Its gradient in the logits is (softmax - one-hot) / N.
     """
-    views = views or augment.simclr(color=0)
-    train = few_labels(data.train, labels_per_class, seed)
-    torch.manual_seed(seed)
-    device = best_device()
-    encoder = encoders.ConvNet(in_channels=data.train.x.shape[1])
-    model = nn.Sequential(encoder, nn.Linear(encoder.dim, len(data.classes)))
-    fit(model.to(device), train, views, samples, torch.Generator().manual_seed(seed))
-    return (measures.embed(model, data.test.x).argmax(dim=1).cpu() == data.test.y).float().mean().item()
+    error = ((h @ W.T + b).softmax(dim=1) - F.one_hot(y, len(W))) / len(h)
+    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
 
 
-def fit(model: nn.Module, train: Split, views: Callable, samples: int, generator: torch.Generator) -> None:
-    """Train a classifier in place with cross-entropy on augmented batches of at most 256 samples."""
-    device = next(model.parameters()).device
-    model.to(memory_format=torch.channels_last).train()
-    size = min(256, len(train))
-    steps = max(100, samples // 256)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
-    x, y = train.x.to(device), train.y.to(device)
+def train_probe(
+    h: Tensor, y: Tensor, classes: int, decay: float, steps: int = 300, step: Callable = probe_step
+) -> tuple[Tensor, Tensor]:
+    """W (C,D) and b (C,) of a linear probe after so many steps from zero, on features h (N,D) with labels y (N,).
+
+    The rate is the largest that cannot overshoot: one over the loss's greatest curvature, which is at most half the
+    largest eigenvalue of the mean of (h, 1)'s outer products (Boehning, 1992), plus decay.
+    """
+    wide = F.pad(h, (0, 1), value=1.0)
+    lr = 1 / (0.5 * torch.linalg.matrix_norm(wide, 2).item() ** 2 / len(h) + decay)
+    W, b = h.new_zeros(classes, h.shape[1]), h.new_zeros(classes)
     for _ in range(steps):
-        rows = torch.randperm(len(train), generator=generator)[:size].to(device)
-        inputs = views(measures.to_float(x[rows]), generator).contiguous(memory_format=torch.channels_last)
-        with autocast(device):
-            logits = model(inputs)
-        optimizer.zero_grad()
-        F.cross_entropy(logits.float(), y[rows]).backward()
-        optimizer.step()
-        schedule.step()
-
-
-def references(
-    data: Data, labels_per_class: int | None = None, seed: int = 0, views: Callable | None = None
-) -> dict[str, float]:
-    """Test accuracy of what every pretrained encoder must stand beside, on the same labels and the same split.
-
-    "raw input" and "random init" are linear probes, "supervised" is trained end to end. views: see `supervised`.
-    """
-    torch.manual_seed(seed)
-    random = encoders.ConvNet(in_channels=data.train.x.shape[1]).to(best_device())
-    return {
-        "raw input": linear_probe(nn.Flatten(), data, labels_per_class, seed).accuracy,
-        "random init": linear_probe(random, data, labels_per_class, seed).accuracy,
-        "supervised": supervised(data, labels_per_class, seed, views),
-    }
+        W, b = step(W, b, h, y, lr, decay)
+    return W, b

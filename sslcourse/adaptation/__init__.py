@@ -1,0 +1,35 @@
+"""Adaptation: a new output module g_phi on a labeled target, always beside raw input, random init and supervised.
+
+From what leaves theta* alone to what moves it: prototypes and neighbours, a linear probe, low-rank adapters, all of it.
+"""
+
+from sslcourse.adaptation.adapters import add_lora, lora
+from sslcourse.adaptation.baselines import references, supervised
+from sslcourse.adaptation.finetune import STEPS, accuracy, fine_tune, fit, learned
+from sslcourse.adaptation.nearest import by_neighbours, by_prototypes, prototypes
+from sslcourse.adaptation.probe import LONG, Result, few_labels, linear_probe, min_labels, probe_step, train_probe
+from sslcourse.adaptation.zero_shot import attribute_probe, by_description
+
+__all__ = [
+    "LONG",
+    "STEPS",
+    "Result",
+    "accuracy",
+    "add_lora",
+    "attribute_probe",
+    "by_description",
+    "by_neighbours",
+    "by_prototypes",
+    "few_labels",
+    "fine_tune",
+    "fit",
+    "learned",
+    "linear_probe",
+    "lora",
+    "min_labels",
+    "probe_step",
+    "prototypes",
+    "references",
+    "supervised",
+    "train_probe",
+]

@@ -1,0 +1,59 @@
+"""Low-rank adapters: the pretrained weight is kept, and a correction of low rank learns beside it (Hu et al., 2022)."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def lora(layer: nn.Linear, rank: int, alpha: float) -> nn.Module:
+    """A frozen linear layer with an adapter beside it: x (...,in) -> layer(x) + alpha/rank x A^T B^T, (...,out).
+
+    A (rank,in) starts at random and B (out,rank) at zero, so that the module starts as the layer; only they learn.
+    Source: Hu et al., 2022, section 4.1.
+    """
+
+    class LoRA(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer.requires_grad_(False)
+            size = layer.weight  # whose device and precision the adapter's matrices have
+            self.A = nn.Parameter(torch.randn_like(size[:1].expand(rank, -1)) / layer.in_features**0.5)
+            self.B = nn.Parameter(size.new_zeros(len(size), rank))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x) + alpha / rank * (x @ self.A.T @ self.B.T)
+
+    return LoRA()
+
+
+class OnPatches(nn.Module):
+    """A convolution without bias as what it is, one linear layer on all patches: (B,C,H,W) -> (B,C',H',W').
+
+    `linear`: any linear module, (...,C * kernel) -> (...,C'). What it makes of the identity is its weight, adapters
+    included; convolving with that is quicker than cutting patches out.
+    """
+
+    def __init__(self, conv: nn.Conv2d):
+        super().__init__()
+        self.shape = conv.weight.shape
+        self.options = {"stride": conv.stride, "padding": conv.padding}
+        self.linear = nn.Linear(conv.weight[0].numel(), conv.out_channels, bias=False)
+        self.linear.weight = nn.Parameter(conv.weight.detach().flatten(1).clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        identity = torch.eye(self.shape[1:].numel(), device=x.device)
+        return F.conv2d(x, self.linear(identity).T.reshape(self.shape), **self.options)
+
+
+def add_lora(encoder: nn.Module, rank: int, alpha: float, lora: Callable = lora) -> nn.Module:
+    """A frozen copy of an encoder, whose convolutions have adapters: lora(layer, rank, alpha) on their patches."""
+    adapted = copy.deepcopy(encoder).requires_grad_(False)
+    for name, layer in encoder.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            on_patches = OnPatches(layer)
+            on_patches.linear = lora(on_patches.linear, rank, alpha)
+            adapted.set_submodule(name, on_patches)
+    return adapted

@@ -1,0 +1,96 @@
+"""Figures of adaptation: label budgets, and accuracy under shift."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from sslcourse import plots
+
+ALL = 400  # where "all" stands on an axis of labels a class
+
+
+def budget(
+    plane: Tensor,
+    y: Tensor,
+    chosen: Tensor,
+    names: Sequence[str],
+    curves: Mapping[str, Mapping[int, float]],
+    labels: int,
+) -> Figure:
+    """What so many labels a class are, and what they buy.
+
+    plane (N,2): features; y (N,): classes, drawn where they are below len(names); chosen: rows that have labels.
+    Right: {method: {labels a class: accuracy}}, with a line at `labels`.
+    """
+    made, (left, right) = plots.figure(1, 2, 14, 5.4)
+    labeled = set(chosen.tolist())
+    for label, name in enumerate(names):
+        color, marker = plots.OKABE_ITO[label], "os^Dvp"[label]
+        rows = (y == label).nonzero()[:, 0].tolist()
+        left.scatter(*plane[rows].T.tolist(), s=14, color=color, marker=marker, alpha=0.25, linewidth=0)
+        stars = plane[[row for row in rows if row in labeled]]
+        style = {"s": 150, "color": color, "marker": marker, "edgecolor": "black", "linewidth": 1.5, "zorder": 3}
+        left.scatter(*stars.T.tolist(), label=name, **style)
+    left.set(xticks=[], yticks=[], xlabel="first principal component of the features", ylabel="second")
+    left.set_title(f"{labels} label{'s' if labels > 1 else ''} a class (outlined)")
+    left.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    for (name, row), marker in zip(curves.items(), "os^", strict=False):
+        right.plot(list(row), list(row.values()), marker=marker, ms=9, label=f"{name}: {row[labels]:.2f}")
+    right.axvline(labels, color="gray", linestyle=":")
+    right.set(xscale="log", ylim=(0, 1), xlabel="labels a class", ylabel="accuracy on test", title="all 13 photographs")
+    right.set_xticks(list(next(iter(curves.values()))), [str(n) for n in next(iter(curves.values()))])
+    right.minorticks_off()
+    right.legend(frameon=False, loc="lower right")
+    return made
+
+
+def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapping, chance: float) -> Figure:
+    """Accuracy over label budgets, a panel for each group of methods: {title: {method: {labels a class: accuracy}}}.
+
+    Labels are numbers as text, or "all". spread: {method: {labels: (mean, std)}} of the ledger, drawn as a band.
+    """
+    made, axes = plots.figure(1, len(panels), 7.2 * len(panels), 5.4)
+    for axis, (title, methods) in zip(axes, panels.items(), strict=True):
+        for index, (name, row) in enumerate(methods.items()):
+            style = {
+                "color": plots.OKABE_ITO[index],
+                "marker": "os^Dv"[index],
+                "linestyle": ("-", "--", "-.")[index % 3],
+            }
+            axis.plot(places(row), list(row.values()), ms=9, label=name, **style)
+            if known := spread.get(name):
+                low, high = ([mean + side * std for mean, std in known.values()] for side in (-1, 1))
+                axis.fill_between(places(known), low, high, color=style["color"], alpha=0.15, linewidth=0)
+        axis.axhline(chance, color="gray", linewidth=1)
+        axis.set(title=title, xscale="log", xlabel="labels a class", ylim=(0, 1))
+        axis.set_xticks([1, 2, 5, 10, 50, ALL], ["1", "2", "5", "10", "50", "all"])
+        axis.minorticks_off()
+        axis.legend(frameon=False, loc="lower right", fontsize=13)
+    axes[0].set_ylabel("accuracy on test")
+    axes[0].annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", color="gray", fontsize=12)
+    return made
+
+
+def places(row: Mapping[str, object]) -> list[int]:
+    """Labels a class as places on the axis."""
+    return [ALL if labels == "all" else int(labels) for labels in row]
+
+
+def shifts(panels: Mapping[str, Mapping[str, Mapping[str, float]]], ylabels: Sequence[str], chance: float) -> Figure:
+    """Bars, a group for each kind of test patch and a colour for each method, a panel below another: {title: {method:
+    {kind: value}}}; chance is drawn in the first panel.
+    """
+    made, axes = plots.figure(len(panels), 1, 12, 4.2 * len(panels))
+    for axis, ylabel, (title, methods) in zip(axes, ylabels, panels.items(), strict=True):
+        width = 0.8 / len(methods)
+        for index, (name, row) in enumerate(methods.items()):
+            at = [group + (index - (len(methods) - 1) / 2) * width for group in range(len(row))]
+            hatch = ("", "//", "..", "xx", "\\\\")[index]
+            axis.bar(
+                at, list(row.values()), width, label=name, color=plots.OKABE_ITO[index], hatch=hatch, edgecolor="white"
+            )
+        axis.set(xticks=range(len(row)), xticklabels=list(row), ylim=(0, 1), ylabel=ylabel, title=title)
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[0].axhline(chance, color="gray", linestyle=":")
+    return made

@@ -1,0 +1,279 @@
+"""Lesson 5.1's checks."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sslcourse.adaptation import lora, probe_step, prototypes
+from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply import lora_run, parts_run
+
+
+def probe_cases(rng: torch.Generator) -> list[dict]:
+    """N, C and D all different; W and b anywhere; without a penalty in one case."""
+    return [
+        {
+            "W": torch.randn(classes, d, generator=rng),
+            "b": torch.randn(classes, generator=rng),
+            "h": torch.randn(n, d, generator=rng),
+            "y": torch.randint(classes, (n,), generator=rng),
+            "lr": lr,
+            "decay": decay,
+        }
+        for n, classes, d, lr, decay in ((7, 4, 5, 0.5, 0.3), (9, 3, 6, 2.0, 0.0), (5, 6, 3, 0.25, 1.5))
+    ]
+
+
+def probe_mistakes(inputs: dict) -> dict[str, tuple[Tensor, Tensor]]:
+    """What the usual mistakes give instead of the new W and b."""
+    W, b, h = (inputs[name].double() for name in ("W", "b", "h"))
+    y, lr, decay = inputs["y"], inputs["lr"], inputs["decay"]
+    logits, target, n = h @ W.T + b, F.one_hot(inputs["y"], len(W)).double(), len(h)
+    error = logits.softmax(dim=1) - target
+    slope_W, slope_b = error.T @ h / n, error.sum(dim=0) / n
+
+    def moved(slope_W=slope_W, slope_b=slope_b, decay=decay, lr=lr):
+        return W - lr * (slope_W + decay * W), b - lr * slope_b
+
+    across, new_W = logits.softmax(dim=0) - target, moved()[0]
+    later = (h @ new_W.T + b).softmax(dim=1) - target
+    right = F.cross_entropy(logits, y, reduction="none").exp().reciprocal()  # probability of the right class
+    return {
+        "you go uphill: the step is minus lr times the gradient": (2 * W - new_W, 2 * b - moved()[1]),
+        "the gradient is a sum over the samples; the loss is their mean, so divide by N": moved(
+            n * slope_W, n * slope_b
+        ),
+        "the gradient is divided by N in W, but not in b": moved(slope_b=n * slope_b),
+        "the gradient is divided by N in b, but not in W": moved(n * slope_W),
+        "b's gradient is divided by N twice: it is the sum of the rows of (softmax - one-hot) / N": (
+            moved(slope_b=slope_b / n)
+        ),
+        "the gradient is divided by N and by the number of classes, too: the loss is a mean over samples only": (
+            moved(slope_W / len(W), slope_b / len(W))
+        ),
+        "decay is not used: its penalty adds decay * W to the gradient": moved(decay=0.0),
+        "the penalty has the wrong sign: it pulls W towards zero": moved(decay=-decay),
+        "the penalty is decay/2 times the sum of squares, so that its gradient is decay * W, not 2 * decay * W": (
+            moved(decay=2 * decay)
+        ),
+        "b is penalised, too; the penalty is on W alone": moved(slope_b=slope_b + decay * b),
+        "decay is not multiplied by lr: its penalty is a part of the loss, and so of the gradient": (
+            W - lr * slope_W - decay * W,
+            b - lr * slope_b,
+        ),
+        "the softmax runs over the samples (dim=0); the classes of one sample compete, so dim=1": (
+            moved(across.T @ h / n, across.sum(dim=0) / n)
+        ),
+        "the one-hot labels are missing: subtract them from the softmax": (
+            moved((error + target).T @ h / n, (error + target).sum(dim=0) / n)
+        ),
+        "the softmax is missing: subtract the one-hot labels from probabilities, not from logits": (
+            moved((logits - target).T @ h / n, (logits - target).sum(dim=0) / n)
+        ),
+        "lr is not used": moved(lr=1.0),
+        "b has not moved": (new_W, b),
+        "W has not moved": (W, moved()[1]),
+        "only the right class's row of each sample is moved; the others' probability must fall, too": moved(
+            (-target * (1 - right)[:, None]).T @ h / n, (-target * (1 - right)[:, None]).sum(dim=0) / n
+        ),
+        "b's gradient is taken after W has moved; both belong to the same W and b": (
+            new_W,
+            b - lr * later.sum(dim=0) / n,
+        ),
+        "these are the gradients; return the new W and b": (slope_W + decay * W, slope_b),
+    }
+
+
+def probe_verdict(inputs: dict, outputs: dict) -> str | None:
+    result, W, b = outputs["result"], inputs["W"], inputs["b"]
+    if result is None:
+        return "it returned nothing; is there a `return`?"
+    if not isinstance(result, list) or len(result) != 2 or not all(isinstance(t, Tensor) for t in result):
+        return "it should return two tensors, the new W and the new b"
+    if outputs["changed"]:
+        return f"it changed its input {', '.join(outputs['changed'])}; make new tensors instead"
+    if [t.shape for t in result] == [b.shape, W.shape]:
+        return "the two are swapped: return W first, then b"
+    for name, found, old in zip("Wb", result, (W, b), strict=True):
+        if found.shape != old.shape:
+            return f"the new {name} has shape {tuple(found.shape)}; it should be that of the old, {tuple(old.shape)}"
+    right = torch.cat([t.flatten() for t in probe_step(*(inputs[k].double() for k in "Wbh"), **rest(inputs))])
+    flat, tolerance = torch.cat([t.double().flatten() for t in result]), 1e-5  # float32, numbers of a few units
+    if distance(flat, right) <= tolerance:
+        return None
+    mistakes = {cause: torch.cat([t.flatten() for t in pair]) for cause, pair in probe_mistakes(inputs).items()}
+    off = [distance(t, r.view_as(t)) for t, r in zip(result, right.split([W.numel(), b.numel()]), strict=True)]
+    return likely_cause(flat, right, mistakes, 5 * tolerance) or (
+        f"W is off by up to {off[0]:.3g}, b by up to {off[1]:.3g}; compare your gradient with torch.autograd.grad's"
+    )
+
+
+def rest(inputs: dict) -> dict:
+    """The inputs of `probe_step` that stay as they are in double precision."""
+    return {name: inputs[name] for name in ("y", "lr", "decay")}
+
+
+def prototype_cases(rng: torch.Generator) -> list[dict]:
+    """N, C and D all different, features of all lengths, labels in any order; at last a class without samples."""
+    made = []
+    for n, classes, d in ((9, 3, 5), (14, 4, 6), (12, 5, 3)):
+        y = (torch.arange(n) % classes)[torch.randperm(n, generator=rng)]
+        h = torch.randn(n, d, generator=rng) + 0.5
+        made.append({"h": h * (0.2 + 4 * torch.rand(n, 1, generator=rng)), "y": y, "classes": classes})
+    made[-1]["y"][made[-1]["y"] == 1] = 3
+    return made
+
+
+def prototype_verdict(inputs: dict, outputs: dict) -> str | None:
+    h, y, classes = inputs["h"].double(), inputs["y"], inputs["classes"]
+    result, right = outputs["result"], prototypes(h, y, classes)
+    present = y.unique()
+    if isinstance(result, Tensor) and len(present) < classes and tuple(result.shape) == (len(present), h.shape[1]):
+        return f"it returned {len(present)} rows; a class without samples has a row, too, of zeros: {classes} rows"
+    if isinstance(result, Tensor) and result.shape == right.T.shape:
+        return f"it is of shape {tuple(result.shape)}; the classes are the rows: {tuple(right.shape)}"
+    if fault := tensor_fault(outputs, tuple(right.shape)):
+        return fault
+    if not result.isfinite().all():
+        return "a class without samples gives nan: you divide by its number of samples, or its length, which is 0"
+    tolerance = 1e-5  # float32, numbers of at most 1
+    if distance(result, right) <= tolerance:
+        return None
+    unit, members = F.normalize(h, dim=1), F.one_hot(y, classes).double()
+    counts = members.sum(dim=0).clamp(min=1)[:, None]
+    first = torch.stack([unit[y == c][0] if (y == c).any() else 0 * unit[0] for c in range(classes)])
+    mistakes = {
+        "the features are not made of length one before the mean, so that a long one outvotes the others": (
+            F.normalize(members.T @ h, dim=1)
+        ),
+        "these are means of features as they are; make each of length one first, and the mean, too": (
+            members.T @ h / counts
+        ),
+        "the mean is not made of length one": members.T @ unit / counts,
+        "these are sums; make them of length one": members.T @ unit,
+        "you normalise columns; a sample's features are a row, so normalise along dim=1": (
+            F.normalize(members.T @ F.normalize(h, dim=0), dim=1)
+        ),
+        "the mean is normalised along its columns; a prototype is a row, so dim=1": (
+            F.normalize(members.T @ unit / counts, dim=0)
+        ),
+        "this is one sample of each class; take the mean of all": first,
+        "you divide by the sum of absolute values; a vector's length is the root of its sum of squares": (
+            F.normalize(members.T @ unit, dim=1, p=1)
+        ),
+        "all classes are alike: take the mean of the samples where y == c, and not of all": (
+            F.normalize(unit.mean(dim=0), dim=0).expand(classes, -1)
+        ),
+    }
+    return likely_cause(result, right, mistakes, 5 * tolerance) or (
+        f"it is off by up to {distance(result, right):.3g}; row c should be the direction of the mean of class c"
+    )
+
+
+def lora_cases(rng: torch.Generator) -> list[dict]:
+    """in, out and rank all different; inputs with one and with two dimensions of batch; alpha not rank, and not 1."""
+    return [
+        {
+            "weight": torch.randn(out, size, generator=rng),
+            "bias": torch.randn(out, generator=rng),
+            "rank": rank,
+            "alpha": alpha,
+            "x": torch.randn(*batch, size, generator=rng),
+            "A": torch.randn(rank, size, generator=rng),
+            "B": torch.randn(out, rank, generator=rng),
+        }
+        for size, out, rank, alpha, batch in ((7, 5, 2, 3.0, (6,)), (4, 6, 3, 8.0, (2, 5)), (9, 8, 4, 0.5, (3,)))
+    ]
+
+
+def lora_verdict(inputs: dict, outputs: dict) -> str | None:
+    if "built" in outputs:
+        if outputs["built"] == "NoneType":
+            return "it returned nothing; is there a `return`?"
+        return f"it returned {outputs['built']}; it should be a module that is built already, such as LoRA()"
+    return trainable_fault(inputs, outputs) or start_fault(inputs, outputs) or sum_fault(inputs, outputs)
+
+
+def trainable_fault(inputs: dict, outputs: dict) -> str | None:
+    """Whether just two matrices learn, of the sizes that A and B have."""
+    (out, size), rank = inputs["weight"].shape, inputs["rank"]
+    shapes = outputs["trainable"]
+    if [out, size] in shapes:
+        return "the layer's own weight still asks for gradients; it is frozen (requires_grad_(False))"
+    if not shapes:
+        return (
+            "nothing asks for gradients, so nothing would learn: make A and B nn.Parameters that are attributes of the "
+            "module"
+        )
+    if [out] in shapes:
+        return "a bias of size `out` asks for gradients: freeze the layer's, and give the adapter none"
+    if sorted(map(product, shapes)) != sorted([rank * size, rank * out]):
+        return f"what learns has the shapes {shapes}; it should be A ({rank}, {size}) and B ({out}, {rank})"
+    return None
+
+
+def product(shape: list[int]) -> int:
+    """How many numbers a tensor of this shape has."""
+    return torch.Size(shape).numel()
+
+
+def start_fault(inputs: dict, outputs: dict) -> str | None:
+    """Whether the module starts as the layer, and can leave this start."""
+    (_, size), rank, found = inputs["weight"].shape, inputs["rank"], outputs["at start"]
+    base = F.linear(inputs["x"].double(), inputs["weight"].double(), inputs["bias"].double())
+    if outputs["moved"]:
+        return "the layer's weight has changed; it is kept, and the adapter adds to it"
+    if not isinstance(found, Tensor):
+        return f"called on x, it gives a {type(found).__name__}; it should be a tensor"
+    if found.shape != base.shape:
+        given, wanted = tuple(inputs["x"].shape), tuple(base.shape)
+        return f"for x of shape {given} it gives {tuple(found.shape)}; it should be {wanted}"
+    a, b = sorted(outputs["start"], key=lambda p: p.numel() != rank * size)
+    if not a.any() and not b.any():
+        return "A and B both start at zero: then neither ever gets a gradient (each one's is a product with the other)"
+    if not a.any():
+        return "A starts at zero and B at random; it is the other way round: B at zero"
+    tolerance = 1e-4  # float32, numbers of up to some tens
+    if distance(found, base) > tolerance:
+        if b.any():
+            return "it does not start as the layer: B must start at zero, so that B A is zero"
+        if distance(found, 0 * base) < tolerance:
+            return "at the start it answers zero: the layer's own output is missing from the sum"
+        return f"with B at zero it should answer what the layer does; it is off by up to {distance(found, base):.3g}"
+    return None
+
+
+def sum_fault(inputs: dict, outputs: dict) -> str | None:
+    """Whether the adapter adds alpha/rank x A^T B^T, and learns."""
+    x, W, b, A, B = (inputs[name].double() for name in ("x", "weight", "bias", "A", "B"))
+    rank, alpha, found = inputs["rank"], inputs["alpha"], outputs["after"]
+    base, change = F.linear(x, W, b), x @ A.T @ B.T
+    right = base + alpha / rank * change
+    tolerance = 1e-4 * (1 + right.abs().max().item() / 10)  # float32
+    if distance(found, right) > tolerance:
+        mistakes = {
+            "alpha / rank is missing: the adapter's output is scaled by it": base + change,
+            "the adapter is scaled by alpha; it should be by alpha / rank": base + alpha * change,
+            "the adapter is scaled by 1 / rank; it should be by alpha / rank": base + change / rank,
+            "the adapter is scaled by rank / alpha; it should be by alpha / rank": base + rank / alpha * change,
+            "the adapter is scaled by alpha / rank twice": base + (alpha / rank) ** 2 * change,
+            "the adapter is scaled by alpha / sqrt(rank); it should be by alpha / rank": (
+                base + alpha / rank**0.5 * change
+            ),
+            "the adapter is subtracted": base - alpha / rank * change,
+            "A and B make no difference: is the adapter added to the layer's output?": base,
+        }
+        return likely_cause(found, right, mistakes, tolerance) or (
+            f"with A and B set to random numbers it is off by up to {distance(found, right):.3g} from layer(x) + "
+            "alpha/rank x A^T B^T; is there something between A and B that is not linear?"
+        )
+    if not all(outputs["reached"]):
+        return "the sum is right, but no gradient reaches A and B both: is one of them detached, or its .data used?"
+    return None
+
+
+CHECKS = {
+    "probe_step": Check("probe_step", probe_step, probe_cases, probe_verdict, parts_run),
+    "prototypes": Check("prototypes", prototypes, prototype_cases, prototype_verdict),
+    "lora": Check("lora", lora, lora_cases, lora_verdict, lora_run),
+}
