@@ -213,5 +213,5 @@ def test_curves_and_bars_label_their_axes():
     left, right = figures.curves({"a": {"probe": row}, "b": {"probe": row}}, {"probe": {"1": (0.2, 0.1)}}, 0.1).axes
     assert left.get_ylabel() and right.get_xlabel() == "labels a class"
     assert left.lines[0].get_xdata().tolist() == [1, 10, figures.ALL]
-    top, bottom = figures.shifts({"a": {"probe": row, "LoRA": row}, "b": {"probe": row}}, ["accuracy"] * 2, 0.1).axes
+    top, bottom = figures.shifts({"a": {"probe": row, "LoRA": row}, "b": {"probe": row}}, "accuracy", 0.1).axes
     assert len(top.patches) == 6 and bottom.get_ylabel() == "accuracy"

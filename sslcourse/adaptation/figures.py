@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sslcourse import plots
 
+COLORS = (*plots.OKABE_ITO[:5], "#000000")  # the two blues are too alike for pale points
 ALL = 400  # where "all" stands on an axis of labels a class
 
 
@@ -26,7 +27,7 @@ def budget(
     made, (left, right) = plots.figure(1, 2, 14, 5.4)
     labeled = set(chosen.tolist())
     for label, name in enumerate(names):
-        color, marker = plots.OKABE_ITO[label], "os^Dvp"[label]
+        color, marker = COLORS[label], "os^Dvp"[label]
         rows = (y == label).nonzero()[:, 0].tolist()
         left.scatter(*plane[rows].T.tolist(), s=14, color=color, marker=marker, alpha=0.25, linewidth=0)
         stars = plane[[row for row in rows if row in labeled]]
@@ -66,7 +67,7 @@ def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapp
         axis.set(title=title, xscale="log", xlabel="labels a class", ylim=(0, 1))
         axis.set_xticks([1, 2, 5, 10, 50, ALL], ["1", "2", "5", "10", "50", "all"])
         axis.minorticks_off()
-        axis.legend(frameon=False, loc="lower right", fontsize=13)
+        axis.legend(frameon=False, loc="lower right", fontsize=13, bbox_to_anchor=(1, 0.08))
     axes[0].set_ylabel("accuracy on test")
     axes[0].annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", color="gray", fontsize=12)
     return made
@@ -77,20 +78,20 @@ def places(row: Mapping[str, object]) -> list[int]:
     return [ALL if labels == "all" else int(labels) for labels in row]
 
 
-def shifts(panels: Mapping[str, Mapping[str, Mapping[str, float]]], ylabels: Sequence[str], chance: float) -> Figure:
-    """Bars, a group for each kind of test patch and a colour for each method, a panel below another: {title: {method:
-    {kind: value}}}; chance is drawn in the first panel.
+def shifts(panels: Mapping[str, Mapping[str, Mapping[str, float]]], ylabel: str, chance: float | None = None) -> Figure:
+    """Bars, a group for each kind of test patch and a colour for each method, a panel below another.
+
+    panels: {title: {method: {kind: value in [0,1]}}}.
     """
-    made, axes = plots.figure(len(panels), 1, 12, 4.2 * len(panels))
-    for axis, ylabel, (title, methods) in zip(axes, ylabels, panels.items(), strict=True):
+    made, axes = plots.figure(len(panels), 1, 12, 4 * len(panels))
+    for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         width = 0.8 / len(methods)
         for index, (name, row) in enumerate(methods.items()):
             at = [group + (index - (len(methods) - 1) / 2) * width for group in range(len(row))]
-            hatch = ("", "//", "..", "xx", "\\\\")[index]
-            axis.bar(
-                at, list(row.values()), width, label=name, color=plots.OKABE_ITO[index], hatch=hatch, edgecolor="white"
-            )
+            style = {"color": plots.OKABE_ITO[index], "hatch": ("", "//", "..", "xx", "\\\\")[index]}
+            axis.bar(at, list(row.values()), width, label=name, edgecolor="white", **style)
+        if chance is not None:
+            axis.axhline(chance, color="black", linestyle=":", linewidth=2, label="chance")
         axis.set(xticks=range(len(row)), xticklabels=list(row), ylim=(0, 1), ylabel=ylabel, title=title)
-        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    axes[0].axhline(chance, color="gray", linestyle=":")
+    axes[0].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
