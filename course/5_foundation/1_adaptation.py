@@ -102,6 +102,9 @@ plots.training({"SimCLR": history})
 # Features $h$ of the frozen encoder, in a plane: six of the thirteen photographs, training patches. Outlined ones have
 # a label. **Move the first slider**: more labels. **Move the second**: the same number, other patches. How far does the
 # right side jump when you only change *which* patches somebody happened to label?
+#
+# From all features we take their mean over the training patches. That needs no label, and cosines then tell directions
+# apart [@wang2019simpleshot].
 
 # %% budget-features
 h_train, h_val, h_test = (measures.embed(encoder, split.x).cpu() for split in (photos.train, photos.val, photos.test))
@@ -643,4 +646,23 @@ log.table("mend/")
 # TODO
 
 # %% reflect [markdown]
-# TODO
+# ## Reflect
+#
+# - Adaptation is a decision about what labels may change: nothing, a mean, $g_\phi$, a little of $\theta$, all of it.
+# - Features go where the training patches send them. What nobody asks for may be lost, and may survive: only a test set
+#   of that kind tells.
+# - A probe measures features. A fine-tuned accuracy measures features, optimiser and augmentation together.
+# - Report the spread over *draws* of the labels, and choose with no more labels than you claim to have.
+#
+# **Where it came from.** Recognition by description is as old as [@lampert2009learning]; CLIP learned the space of
+# features and of descriptions together, from 400 million pairs of picture and text [@radford2021clip]: lesson `3.8`.
+# Prototypes come from learning to learn from few samples [@snell2017prototypical]; that plain means of centred features
+# nearly suffice was shown later [@wang2019simpleshot]. kNN became the quick measure of features with instance
+# discrimination [@wu2018unsupervised]. That a random $g_\phi$ bends good features, and that fitting it first helps under
+# shift, was proved for two-layer linear networks and shown on ten data sets [@kumar2022finetuning]. LoRA made
+# adaptation of language models small enough to be stored by the hundred [@hu2022lora].
+#
+# **In the workflow.** This lesson was its last step [@ericsson2021self]. All earlier lessons used one way, the probe.
+#
+# **Try next**, one change at a time, and predict before you run: rank 1, and rank 48; a rate ten times as small for
+# fine-tuning; prototypes from features without the centring; `averages=False` for fine-tuning.

@@ -1,6 +1,6 @@
 """Fine-tuning: training with labels from end to end, from pretrained weights or from none.
 
-`fit` is the one loop that sees labels. `training.pretrain` refuses them, and has what long runs need: checkpoints,
+`fit` is a loop of its own because `training.pretrain` refuses labels. That one has what long runs need: checkpoints,
 meters, several processes.
 """
 

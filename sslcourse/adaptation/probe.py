@@ -31,7 +31,7 @@ class Result:
         return float(self.classifier.score(measures.embed(self.encoder, x).cpu().numpy(), y.numpy()))
 
     def head(self) -> nn.Linear:
-        """The probe as a layer g_phi on the features as they are: the scaling of its inputs is in its weights."""
+        """The probe of three classes or more as a layer g_phi: the scaling of its inputs is in its weights."""
         points = np.eye(self.classifier.n_features_in_ + 1, self.classifier.n_features_in_, k=-1)  # the origin first
         offset, *ends = torch.from_numpy(self.classifier.decision_function(points)).float()
         head = nn.Linear(len(ends), len(offset))
