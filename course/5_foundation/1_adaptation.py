@@ -11,7 +11,7 @@
 # ---
 
 # %% title [markdown]
-# # 5.1 Adaptation: from no labels to all, and where fine-tuning bends good features
+# # 5.1 Adaptation: from no labels to all
 #
 # **You have one pretrained encoder and a handful of labels. Leave it as it is, correct it a little, or train all of it
 # on? And which of these still works when the world looks a little different tomorrow?**
@@ -156,9 +156,9 @@ widgets.label_budget(
 )
 
 # %% budget-interpret [markdown]
-# Two things to take along. With one label a class the three ways are nearly the same thing, and *which* patch was
-# labeled moves them more than the way does: whoever reports one draw reports luck. And a mean is a strong idea: for few
-# labels, prototypes stand up to a classifier that is trained.
+# Two things to take along. *Which* patches were labeled moves the curves more than the way does, as long as labels are
+# few: whoever reports one draw reports luck. And with one or two labels a class a plain mean, the prototype, stands up
+# to a classifier that is trained. With more labels it cannot use them: a class is more than its mean.
 
 # %% build [markdown]
 # ## Build
@@ -376,6 +376,7 @@ log.table("cost/")
 
 # %% measure-frozen
 BUDGETS = {"1": 1, "2": 2, "5": 5, "10": 10, "50": 50, "all": None}
+THREE = ("1", "10", "all")  # for the references, and where each budget is a training run
 
 
 def neighbours(labels):
@@ -411,14 +412,15 @@ frozen = {
 }
 accuracies = {}
 for way, score in frozen.items():
+    names = THREE if way in ("raw input", "random init") else BUDGETS
     accuracies[way] = {
-        name: log.record(f"photos/{way}/{name}", score(n), unit="accuracy") for name, n in BUDGETS.items()
+        name: log.record(f"photos/{way}/{name}", score(BUDGETS[name]), unit="accuracy") for name in names
     }
 
 # %% measure-moved
 for way in WAYS[1:]:
     accuracies[way] = {}
-    for name in ("1", "10", "50", "all"):
+    for name in THREE:
         if (way, name) not in models:
             models[way, name] = adapt(way, BUDGETS[name])
         accuracy = adaptation.accuracy(models[way, name], photos.test.x, photos.test.y)
@@ -441,7 +443,25 @@ figures.curves(
 log.table("photos/")
 
 # %% measure-interpret [markdown]
-# TODO
+# In brackets: mean and spread over several seeds, each with a pretraining and a draw of the labels of its own. Read the
+# ledger's numbers.
+#
+# - **One label a class**: prototypes {{ photos/prototypes/1 }}, probe {{ photos/linear probe/1 }}, fine-tuning
+#   {{ photos/fine-tune/1 }}, supervised {{ photos/supervised/1 }}. All within each other's spread. Nothing is decided
+#   here but by the draw, and prototypes cost nothing.
+# - **Ten labels**: the frozen probe ({{ photos/linear probe/10 }}) is far ahead of prototypes
+#   ({{ photos/prototypes/10 }}) and of both references with frozen features: random {{ photos/random init/10 }}, raw
+#   input {{ photos/raw input/10 }}. What moves the encoder is ahead of the probe: LoRA {{ photos/LoRA/10 }}, probe then
+#   fine-tune {{ photos/probe, then fine-tune/10 }}, fine-tune {{ photos/fine-tune/10 }}.
+# - **All labels**: fine-tuning {{ photos/fine-tune/all }}, LoRA {{ photos/LoRA/all }}, the probe
+#   {{ photos/linear probe/all }}: the gain is about the size of the spread. LoRA gets there with
+#   {{ cost/LoRA/numbers that learn }} numbers.
+# - **And the unwelcome row: supervised**, from random weights, equally many steps: {{ photos/supervised/10 }} with ten
+#   labels, {{ photos/supervised/all }} with all. Pretraining buys fine-tuning {{ photos/fine-tune/10 }} against that: a
+#   little. Five thousand patches are *all* the data, labeled or not. The large gains in the literature come where
+#   unlabeled data are many times more [@chen2020simclr].
+#
+# If this were the whole test, you would fine-tune, and never ask what else has changed.
 
 # %% zero-text [markdown]
 # ### No label at all
@@ -503,7 +523,23 @@ log.table("zero-shot, 1 label of each other colour/")
 log.table("zero-shot, 5 labels of each other colour/")
 
 # %% zero-interpret [markdown]
-# TODO
+# With a single labeled sprite of each *other* colour, SimCLR's features name
+# {{ zero-shot, 1 label of each other colour/SimCLR/among six }} of the sprites whose colours nobody labeled, if one of
+# these six must be chosen. Guessing would give a sixth. If all twelve names are allowed, it is
+# {{ zero-shot, 1 label of each other colour/SimCLR/among all twelve }}: orange is often called red or yellow, because
+# the map was fitted to these. That pull towards the classes with labels is the rule in zero-shot learning, and tests
+# among unseen classes alone hide it [@chao2016empirical].
+#
+# Box it in, too. A **random encoder** does as well
+# ({{ zero-shot, 1 label of each other colour/random init/among six }} and
+# {{ zero-shot, 1 label of each other colour/random init/among all twelve }}, within the spread), raw pixels less
+# ({{ zero-shot, 1 label of each other colour/raw input/among six }}) until there are five labels. Colour is easy to
+# read from untrained convolutions; it is the *description* that does the work here, not the pretraining. How much work?
+# A probe that gets one label of **every** colour, the six included, reaches
+# {{ zero-shot, 1 label of each other colour/SimCLR, probe with labels of all twelve/among all twelve }}: no more than
+# the description alone. With five it is ahead
+# ({{ zero-shot, 5 labels of each other colour/SimCLR, probe with labels of all twelve/among all twelve }} against
+# {{ zero-shot, 5 labels of each other colour/SimCLR/among all twelve }}).
 
 # %% break [markdown]
 # ## Break it
@@ -552,7 +588,22 @@ log.table("shift, all labels/")
 log.table("shift, 10 labels/")
 
 # %% break-shift-interpret [markdown]
-# TODO
+# Back to your prediction. With all labels:
+#
+# - **Grey**: the order turns round. The frozen probe keeps {{ shift, all labels/linear probe/grey }}, LoRA
+#   {{ shift, all labels/LoRA/grey }}, probe then fine-tune {{ shift, all labels/probe, then fine-tune/grey }},
+#   fine-tune {{ shift, all labels/fine-tune/grey }}, and supervised, which never had the good features,
+#   {{ shift, all labels/supervised/grey }}. The more was moved, the worse, though on the patches as they are all were
+#   equal or better. With ten labels it is the same: from {{ shift, 10 labels/linear probe/grey }} down to
+#   {{ shift, 10 labels/fine-tune/grey }}. This is what was found on ten data sets [@kumar2022finetuning].
+# - **Turned**: the opposite. Fine-tune {{ shift, all labels/fine-tune/turned }}, the probe
+#   {{ shift, all labels/linear probe/turned }}.
+# - **Noise**: no order that the spread would allow. Fine-tune {{ shift, all labels/fine-tune/noise }}, the probe
+#   {{ shift, all labels/linear probe/noise }}, LoRA {{ shift, all labels/LoRA/noise }}.
+#
+# Why grey? Because pretraining had *made* the features good there: SimCLR's views change colours and drop them, so they
+# were taught to do without. No view was ever turned or noisy, so that there was nothing to spoil. "Fine-tuning hurts
+# under shift" is no law; **fine-tuning forgets what pretraining taught and the labels do not ask for**.
 
 # %% break-bend [markdown]
 # ### How far did the features go?
@@ -577,29 +628,44 @@ figures.shifts({"the same patch, before and after adaptation to all labels": mov
 # %% break-bend-table
 log.table("moved/")
 
+# %% break-bend-interpret [markdown]
+# With a random $g_\phi$, fine-tuning goes far: a cosine of {{ moved/fine-tune/as they are }} with where the features
+# were. From a fitted probe, {{ moved/probe, then fine-tune/as they are }}; with LoRA {{ moved/LoRA/as they are }}. All
+# three end with nearly the same accuracy on the patches as they are. **So most of that way was not needed for the
+# task.** And grey, noisy and turned patches, which no label ever spoke of, are carried along just as far.
+
 # %% break-push-text [markdown]
-# Why does fine-tuning from a random $g_\phi$ go farther than from a fitted one? Your third formula:
-# $\partial \mathcal{L} / \partial h_n = W^\top e_n$. Here is its length in the very first step, mean over the training
-# patches, beside the length of the features' own deviation from their mean.
+# Why does fine-tuning from a random $g_\phi$ go so much farther? Your third formula tells where each feature is pushed
+# in the very first step: along $-W^\top e_n$. Is it that a random $W$ makes larger errors, so larger pushes? Measure
+# before you believe it: the length of $N\, W^\top e_n$ for one patch, and the length of its **mean over the patches
+# of a class**; means over patches and classes.
 
 
 # %% break-push-run
 def first_push(head):
-    """Mean length of N times the loss's gradient in the features, with this head."""
-    h, y = measures.embed(encoder, photos.train.x), photos.train.y.to(device)
+    """Lengths of N times the loss's gradient in the features: of one patch, and of the mean of a class's patches."""
+    h, target = measures.embed(encoder, photos.train.x), F.one_hot(photos.train.y, CLASSES).float().to(device)
     with torch.no_grad():
-        error = head(h).softmax(dim=1) - F.one_hot(y, CLASSES)
-        wrong = error.gather(1, y[:, None]).abs().mean()
-        return (error @ head.weight).norm(dim=1).mean().item(), wrong.item()
+        push = (head(h).softmax(dim=1) - target) @ head.weight
+    together = target.T @ push / target.sum(dim=0)[:, None]
+    return push.norm(dim=1).mean().item(), together.norm(dim=1).mean().item()
 
 
 torch.manual_seed(log.seed)
 heads = {"random": nn.Linear(encoder.dim, CLASSES).to(device), "fitted probe": models["linear probe", "all"][1]}
 for name, head in heads.items():
-    push, wrong = first_push(head)
-    log.record(f"first step/{name}/length of the push on a feature", push, digits=2)
-    log.record(f"first step/{name}/probability not on the right class", wrong, digits=2)
+    for column, length in zip(("one patch", "mean of a class's patches"), first_push(head), strict=True):
+        log.record(f"first step/{name}/{column}", length, digits=2)
 log.table("first step/")
+
+# %% break-push-interpret [markdown]
+# The simple explanation is wrong: a *single* push is larger with the fitted probe
+# ({{ first step/fitted probe/one patch }}; random {{ first step/random/one patch }}), whose weights are large. But with
+# a random $W$ all patches of a class are pushed the same way, so that their mean push
+# ({{ first step/random/mean of a class's patches }}) is as long as a single one, and the features move together, in a
+# direction that chance chose. At the probe's minimum the pushes nearly cancel
+# ({{ first step/fitted probe/mean of a class's patches }}). They must: there
+# $\partial \mathcal{L} / \partial b = \sum_n e_n = 0$. Only what the probe cannot explain is left to learn.
 
 # %% break-lost [markdown]
 # ### Lost, or only looked for elsewhere?
@@ -618,7 +684,7 @@ def of_kind(kind):
 
 
 refitted = {}
-for kind in ("grey", "noise", "turned"):
+for kind in ("grey", "turned"):
     changed = of_kind(kind)
     for way in WAYS:
         h = models[way, "all"][0]
@@ -627,7 +693,14 @@ for kind in ("grey", "noise", "turned"):
 log.table("refitted/")
 
 # %% break-lost-interpret [markdown]
-# TODO
+# On grey patches **all encoders are equal**: {{ refitted/linear probe/grey }} before fine-tuning,
+# {{ refitted/fine-tune/grey }} after it. Nothing that a probe can use was lost. Bent features are not broken ones: what
+# tells grey patches apart is still there, but elsewhere, and a $g_\phi$ that was trained on colour patches does not
+# look there. Even of a supervised encoder it is true ({{ refitted/supervised/grey }}). So the damage lies *between*
+# features and $g_\phi$; with some labels of the new kind it is mended in a second, without touching $\theta$.
+#
+# On turned patches, refitting gains for all, and the fine-tuned encoder stays ahead
+# ({{ refitted/fine-tune/turned }}, frozen {{ refitted/linear probe/turned }}): there its features really are better.
 
 # %% break-mend [markdown]
 # ### Bend it the other way
@@ -643,7 +716,12 @@ for name, model in {"colours stay": models["fine-tune", "all"], "colours vary": 
 log.table("mend/")
 
 # %% break-mend-interpret [markdown]
-# TODO
+# On grey patches {{ mend/colours vary/grey }} instead of {{ mend/colours stay/grey }}, above the frozen probe's
+# {{ shift, all labels/linear probe/grey }}. The price is paid elsewhere: {{ mend/colours vary/as they are }} instead of
+# {{ mend/colours stay/as they are }} as they are, {{ mend/colours vary/turned }} instead of
+# {{ mend/colours stay/turned }} turned. But notice what it took: we had to *know* that grey would come.
+#
+# **Your turn:** which of the seven ways would you take if you did not know what comes? Which labels would you buy?
 
 # %% reflect [markdown]
 # ## Reflect
@@ -658,8 +736,8 @@ log.table("mend/")
 # features and of descriptions together, from 400 million pairs of picture and text [@radford2021clip]: lesson `3.8`.
 # Prototypes come from learning to learn from few samples [@snell2017prototypical]; that plain means of centred features
 # nearly suffice was shown later [@wang2019simpleshot]. kNN became the quick measure of features with instance
-# discrimination [@wu2018unsupervised]. That a random $g_\phi$ bends good features, and that fitting it first helps under
-# shift, was proved for two-layer linear networks and shown on ten data sets [@kumar2022finetuning]. LoRA made
+# discrimination [@wu2018unsupervised]. That a random $g_\phi$ bends good features, and that fitting it first helps
+# under shift, was proved for two-layer linear networks and shown on ten data sets [@kumar2022finetuning]. LoRA made
 # adaptation of language models small enough to be stored by the hundred [@hu2022lora].
 #
 # **In the workflow.** This lesson was its last step [@ericsson2021self]. All earlier lessons used one way, the probe.
