@@ -60,8 +60,9 @@ print(photos, sprites, f"Training on {device}.", sep="\n")
 # | **probe, then fine-tune** | $g_\phi$ first, then $g_\phi$ and $\theta$ | starts at $\theta^*$ |
 # | **fine-tune** | $g_\phi$ from random numbers, and $\theta$ | starts at $\theta^*$ |
 #
-# All seven get the same encoder: SimCLR of lesson `4.2` on `photos`, whose views change colours, pretrained here and
-# now. The class of a patch is the photograph it was cut from.
+# All but the first get the same encoder: SimCLR of lesson `4.2` on `photos`, whose views change colours, pretrained
+# here and now. The class of a patch is the photograph it was cut from. (Zero-shot needs things that can be described,
+# and gets `sprites`.)
 
 # %% pretrain
 EPOCHS = training.budget(cpu=6, gpu=60)
@@ -593,8 +594,8 @@ log.table("shift, 10 labels/")
 # - **Grey**: the order turns round. The frozen probe keeps {{ shift, all labels/linear probe/grey }}, LoRA
 #   {{ shift, all labels/LoRA/grey }}, probe then fine-tune {{ shift, all labels/probe, then fine-tune/grey }},
 #   fine-tune {{ shift, all labels/fine-tune/grey }}, and supervised, which never had the good features,
-#   {{ shift, all labels/supervised/grey }}. The more was moved, the worse, though on the patches as they are all were
-#   equal or better. With ten labels it is the same: from {{ shift, 10 labels/linear probe/grey }} down to
+#   {{ shift, all labels/supervised/grey }}. On the patches as they are, none of these was behind the probe. With ten
+#   labels the ends of the row are the same: the probe {{ shift, 10 labels/linear probe/grey }}, fine-tune
 #   {{ shift, 10 labels/fine-tune/grey }}. This is what was found on ten data sets [@kumar2022finetuning].
 # - **Turned**: the opposite. Fine-tune {{ shift, all labels/fine-tune/turned }}, the probe
 #   {{ shift, all labels/linear probe/turned }}.
@@ -695,9 +696,10 @@ log.table("refitted/")
 # %% break-lost-interpret [markdown]
 # On grey patches **all encoders are equal**: {{ refitted/linear probe/grey }} before fine-tuning,
 # {{ refitted/fine-tune/grey }} after it. Nothing that a probe can use was lost. Bent features are not broken ones: what
-# tells grey patches apart is still there, but elsewhere, and a $g_\phi$ that was trained on colour patches does not
-# look there. Even of a supervised encoder it is true ({{ refitted/supervised/grey }}). So the damage lies *between*
-# features and $g_\phi$; with some labels of the new kind it is mended in a second, without touching $\theta$.
+# tells grey patches apart is still there, but a $g_\phi$ that was trained on colour patches does not look there. It
+# also explains LoRA, whose features hardly moved ({{ moved/LoRA/grey }}) and which fell on grey patches all the same
+# ({{ shift, all labels/LoRA/grey }}): the distance alone does not decide. The damage lies *between* features and
+# $g_\phi$. With labels of the new kind it is mended in a second, without touching $\theta$.
 #
 # On turned patches, refitting gains for all, and the fine-tuned encoder stays ahead
 # ({{ refitted/fine-tune/turned }}, frozen {{ refitted/linear probe/turned }}): there its features really are better.
@@ -740,7 +742,8 @@ log.table("mend/")
 # under shift, was proved for two-layer linear networks and shown on ten data sets [@kumar2022finetuning]. LoRA made
 # adaptation of language models small enough to be stored by the hundred [@hu2022lora].
 #
-# **In the workflow.** This lesson was its last step [@ericsson2021self]. All earlier lessons used one way, the probe.
+# **In the workflow.** This lesson was its last step [@ericsson2021self]. Nearly all earlier lessons took one way, the probe.
 #
-# **Try next**, one change at a time, and predict before you run: rank 1, and rank 48; a rate ten times as small for
-# fine-tuning; prototypes from features without the centring; `averages=False` for fine-tuning.
+# **Try next**, one change at a time, and predict before you run: train $g_\phi$ *alone* on the cropped patches, for as
+# many steps as the others (`encoder.requires_grad_(False)`, `averages=False`), and test it on grey ones; rank 1, and
+# rank 48; a rate ten times as small for fine-tuning; prototypes from features without the centring.
