@@ -637,10 +637,9 @@ log.table("moved/")
 
 # %% break-push-text [markdown]
 # Why does fine-tuning from a random $g_\phi$ go so much farther? Your third formula tells where each feature is pushed
-# in the very first step: along $-W^\top e_n$. Is it that a random $W$ makes larger errors, so larger pushes? Measure
+# in the very first step: along $-W^\top e_n$. Does a random $W$ make larger errors, and so larger pushes? Measure
 # before you believe it: the length of $N\, W^\top e_n$ for one patch, and the length of its **mean over the patches
 # of a class**; means over patches and classes.
-
 
 # %% break-push-run
 def first_push(head):
@@ -660,13 +659,14 @@ for name, head in heads.items():
 log.table("first step/")
 
 # %% break-push-interpret [markdown]
-# The simple explanation is wrong: a *single* push is larger with the fitted probe
-# ({{ first step/fitted probe/one patch }}; random {{ first step/random/one patch }}), whose weights are large. But with
-# a random $W$ all patches of a class are pushed the same way, so that their mean push
-# ({{ first step/random/mean of a class's patches }}) is as long as a single one, and the features move together, in a
-# direction that chance chose. At the probe's minimum the pushes nearly cancel
-# ({{ first step/fitted probe/mean of a class's patches }}). They must: there
-# $\partial \mathcal{L} / \partial b = \sum_n e_n = 0$. Only what the probe cannot explain is left to learn.
+# That explanation is **wrong**: the first push is larger with the fitted probe ({{ first step/fitted probe/one patch }},
+# random {{ first step/random/one patch }}), because its weights are large, and it is so for a class as a whole. (And
+# AdamW would not care: it divides the length of a gradient out.) What is left is the *direction*. A fitted $W$ pushes a
+# class's features along what already tells the class apart; a random $W$ pushes all patches of a class alike, in a
+# direction that chance chose, and there they have to go until the errors are small.
+#
+# **Your turn**: test that last sentence. Take the cosine between a class's mean push and the direction from the mean of
+# all features to the class's own mean, with both heads. What do you expect if the sentence is true?
 
 # %% break-lost [markdown]
 # ### Lost, or only looked for elsewhere?
@@ -742,7 +742,8 @@ log.table("mend/")
 # under shift, was proved for two-layer linear networks and shown on ten data sets [@kumar2022finetuning]. LoRA made
 # adaptation of language models small enough to be stored by the hundred [@hu2022lora].
 #
-# **In the workflow.** This lesson was its last step [@ericsson2021self]. Nearly all earlier lessons took one way, the probe.
+# **In the workflow.** This lesson was its last step [@ericsson2021self]. Nearly all earlier lessons took one way, the
+# probe.
 #
 # **Try next**, one change at a time, and predict before you run: train $g_\phi$ *alone* on the cropped patches, for as
 # many steps as the others (`encoder.requires_grad_(False)`, `averages=False`), and test it on grey ones; rank 1, and
