@@ -638,35 +638,37 @@ log.table("moved/")
 # %% break-push-text [markdown]
 # Why does fine-tuning from a random $g_\phi$ go so much farther? Your third formula tells where each feature is pushed
 # in the very first step: along $-W^\top e_n$. Does a random $W$ make larger errors, and so larger pushes? Measure
-# before you believe it: the length of $N\, W^\top e_n$ for one patch, and the length of its **mean over the patches
-# of a class**; means over patches and classes.
+# before you believe it: the length of $N\, W^\top e_n$, and its direction, as the cosine between the mean push on a
+# class's patches and the class's **own direction**, from the mean of all features to the mean of the class.
+
 
 # %% break-push-run
 def first_push(head):
-    """Lengths of N times the loss's gradient in the features: of one patch, and of the mean of a class's patches."""
+    """The loss's pull on the features, times N: mean length, and mean cosine with each class's own direction."""
     h, target = measures.embed(encoder, photos.train.x), F.one_hot(photos.train.y, CLASSES).float().to(device)
     with torch.no_grad():
-        push = (head(h).softmax(dim=1) - target) @ head.weight
-    together = target.T @ push / target.sum(dim=0)[:, None]
-    return push.norm(dim=1).mean().item(), together.norm(dim=1).mean().item()
+        push = (target - head(h).softmax(dim=1)) @ head.weight
+    counts = target.sum(dim=0)[:, None]
+    own = target.T @ h / counts - h.mean(dim=0)
+    along = F.cosine_similarity(target.T @ push / counts, own).mean()
+    return {"length of the push": push.norm(dim=1).mean(), "cosine with the class's own direction": along}
 
 
 torch.manual_seed(log.seed)
 heads = {"random": nn.Linear(encoder.dim, CLASSES).to(device), "fitted probe": models["linear probe", "all"][1]}
 for name, head in heads.items():
-    for column, length in zip(("one patch", "mean of a class's patches"), first_push(head), strict=True):
-        log.record(f"first step/{name}/{column}", length, digits=2)
+    for column, value in first_push(head).items():
+        log.record(f"first step/{name}/{column}", value, digits=2)
 log.table("first step/")
 
 # %% break-push-interpret [markdown]
-# That explanation is **wrong**: the first push is larger with the fitted probe ({{ first step/fitted probe/one patch }},
-# random {{ first step/random/one patch }}), because its weights are large, and it is so for a class as a whole. (And
-# AdamW would not care: it divides the length of a gradient out.) What is left is the *direction*. A fitted $W$ pushes a
-# class's features along what already tells the class apart; a random $W$ pushes all patches of a class alike, in a
-# direction that chance chose, and there they have to go until the errors are small.
-#
-# **Your turn**: test that last sentence. Take the cosine between a class's mean push and the direction from the mean of
-# all features to the class's own mean, with both heads. What do you expect if the sentence is true?
+# That explanation is **wrong**: the first push is larger with the fitted probe
+# ({{ first step/fitted probe/length of the push }}, random {{ first step/random/length of the push }}), because its
+# weights are large. And AdamW would not care: it divides the length of a gradient out. What differs is the *direction*.
+# A fitted $W$ pushes a class along what already tells it apart (cosine
+# {{ first step/fitted probe/cosine with the class's own direction }}): features are stretched where they are. A random
+# $W$ pushes all patches of a class in a direction that chance chose
+# ({{ first step/random/cosine with the class's own direction }}), and there they have to go until the errors are small.
 
 # %% break-lost [markdown]
 # ### Lost, or only looked for elsewhere?
