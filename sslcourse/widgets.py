@@ -215,7 +215,7 @@ def label_budget(draw: Callable[[int, int], Figure], budgets: list[int], draws: 
 
     style = {"description_width": "initial"}
     labels = ipywidgets.SelectionSlider(
-        options=budgets, description="labels a class", continuous_update=False, style=style
+        options=budgets, value=budgets[1], description="labels a class", continuous_update=False, style=style
     )
     number = ipywidgets.IntSlider(0, 0, draws - 1, description="draw", continuous_update=False, style=style)
     explore(draw, labels=labels, number=number)

@@ -202,7 +202,7 @@ def test_the_budget_is_drawn_and_both_sliders_redraw(monkeypatch):
     box, first = shown
     labels, number = box.children
     assert (labels.description, number.description, number.max) == ("labels a class", "draw", 2)
-    labels.value = 5
+    labels.value = 1
     more = shown[-1]
     number.value = 2
     assert first.data != more.data != shown[-1].data

@@ -624,7 +624,8 @@ for way in WAYS[1:4]:
     for kind, x in kinds.items():
         value = cosine(measures.embed(encoder, x), measures.embed(models[way, "all"][0], x))
         moved.setdefault(way, {})[kind] = log.record(f"moved/{way}/{kind}", value, digits=2)
-figures.shifts({"the same patch, before and after adaptation to all labels": moved}, "cosine of features")
+drawn = {"linear probe": dict.fromkeys(kinds, 1.0)} | moved  # a frozen encoder does not move
+figures.shifts({"the same patch, before and after adaptation to all labels": drawn}, "cosine of features")
 
 # %% break-bend-table
 log.table("moved/")

@@ -42,7 +42,7 @@ def budget(
     right.set(xscale="log", ylim=(0, 1), xlabel="labels a class", ylabel="accuracy on test", title="all 13 photographs")
     right.set_xticks(list(next(iter(curves.values()))), [str(n) for n in next(iter(curves.values()))])
     right.minorticks_off()
-    right.legend(frameon=False, loc="lower right")
+    right.legend(loc="lower right", framealpha=1, edgecolor="none")
     return made
 
 
