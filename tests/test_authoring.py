@@ -177,7 +177,7 @@ def test_no_solution_of_the_course_is_in_its_notebooks():
     for lesson in course.lessons():
         notebook = lesson.notebook.read_text(encoding="utf-8")
         solutions = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", lesson.source.read_text(), re.DOTALL)
-        assert len(solutions) == len(lesson.exercises)
+        assert len(solutions) >= len(lesson.exercises)  # an answer may have two parts, as in a class
         for line in "\n".join(solutions).splitlines():
             if len(line.strip()) > 25:
                 assert json.dumps(line.strip())[1:-1] not in notebook, f"{lesson.id} gives away {line.strip()!r}"
