@@ -251,11 +251,12 @@ prototypes = check(prototypes)
 #
 # `layer` is an `nn.Linear`; return a module.
 #
-# <details><summary>Hint 1</summary><code>layer.requires_grad_(False)</code> freezes. What shall learn must be an
-# <code>nn.Parameter</code> that is an attribute of the module. Why may A and B not both start at zero?</details>
-# <details><summary>Hint 2</summary><code>self.A = nn.Parameter(torch.randn(rank, layer.in_features) /
-# layer.in_features**0.5)</code>; B has <code>layer.out_features</code> rows; <code>forward</code> adds two
-# terms.</details>
+# <details><summary>Hint 1</summary>Each module has a method <code>requires_grad_</code> that freezes all its parameters
+# at once. What shall learn must be an <code>nn.Parameter</code> that is an attribute of the module. Why may A and B not
+# both start at zero?</details>
+# <details><summary>Hint 2</summary>A has <code>rank</code> rows and <code>layer.in_features</code> columns; random
+# numbers divided by the root of the number of columns keep its answers about as large as x. B has
+# <code>layer.out_features</code> rows. <code>forward</code> adds two terms.</details>
 
 
 # %% lora exercise="lora"
