@@ -188,18 +188,14 @@ def views(pictures: Tensor, encoders: dict, number: int, strengths: dict[str, fl
     from sslcourse import augment, measures, plots_views
 
     features = {name: measures.embed(encoder, pictures) for name, encoder in encoders.items()}
-    style = {"description_width": "10em"}
+    shape = {"continuous_update": False, "style": {"description_width": "10em"}, "layout": {"width": "auto"}}
     ten = {
-        name: ipywidgets.FloatSlider(
-            strengths.get(name, 0), min=0, max=1, step=0.05, description=name, continuous_update=False, style=style
-        )
+        name: ipywidgets.FloatSlider(strengths.get(name, 0), min=0, max=1, step=0.05, description=name, **shape)
         for name in augment.FIGURE_4
     }
     chosen = {
-        "picture": ipywidgets.IntSlider(
-            number, min=0, max=len(pictures) - 1, description="picture", continuous_update=False, style=style
-        ),
-        "chance": ipywidgets.IntSlider(0, min=0, max=20, description="chance", continuous_update=False, style=style),
+        "picture": ipywidgets.IntSlider(number, min=0, max=len(pictures) - 1, description="picture", **shape),
+        "chance": ipywidgets.IntSlider(0, min=0, max=20, description="chance", **shape),
     }
 
     def draw(picture: int, chance: int, **strengths: float):

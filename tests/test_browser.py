@@ -130,8 +130,8 @@ def run_all(page, url: str, seconds: float) -> None:
 
 
 def move_slider(page, label: str):
-    """Move the slider with this label by the keyboard; -> its cell, whose pictures must have changed."""
-    cell = page.locator(".jp-CodeCell", has=page.locator(".widget-slider", has_text=label)).first
+    """Move the last slider with this label by the keyboard; -> its cell, whose pictures must have changed."""
+    cell = page.locator(".jp-CodeCell", has=page.locator(".widget-slider", has_text=label)).last
     handle = cell.locator(".widget-slider", has_text=label).locator(".noUi-handle").first
     cell.scroll_into_view_if_needed()
     cell.locator(".jp-OutputArea img").first.wait_for(timeout=30_000)

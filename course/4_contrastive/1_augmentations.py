@@ -112,12 +112,13 @@ def new_encoder():
     return encoders.ConvNet(in_channels=3, widths=WIDTHS).to(device)
 
 
-widgets.views(photos.test.x, {"random init": new_encoder()}, number=751, strengths={"color jitter": 1.0})
+widgets.views(photos.test.x, {"random init": new_encoder()}, number=751, strengths={"cutout": 1.0})
 
 # %% explorer-untrained-interpret [markdown]
 # A mirror image, a turn, a blur: it hardly notices. An untrained ConvNet averages its features over all places, so that
-# little is left but colour and light, and what changes these moves it far: jitter, cutout, the Sobel filter. Keep this
-# in mind when somebody claims invariance for a trained network: much of it may have been there before.
+# little is left but colour and light, and what changes these moves it far: cutout, the Sobel filter, and jitter, if
+# chance so wills (move `chance`). Keep this in mind when somebody claims invariance for a trained network: much of it
+# may have been there before.
 
 # %% build [markdown]
 # ## Build

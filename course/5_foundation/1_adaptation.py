@@ -453,8 +453,9 @@ log.table("photos/")
 #   here but by the draw, and prototypes cost nothing.
 # - **Ten labels**: the frozen probe ({{ photos/linear probe/10 }}) is far ahead of prototypes
 #   ({{ photos/prototypes/10 }}) and of both references with frozen features: random {{ photos/random init/10 }}, raw
-#   input {{ photos/raw input/10 }}. What moves the encoder is ahead of the probe: LoRA {{ photos/LoRA/10 }}, probe then
-#   fine-tune {{ photos/probe, then fine-tune/10 }}, fine-tune {{ photos/fine-tune/10 }}.
+#   input {{ photos/raw input/10 }}. Who moves all of the encoder is ahead of the probe: probe then fine-tune
+#   {{ photos/probe, then fine-tune/10 }}, fine-tune {{ photos/fine-tune/10 }}. LoRA ({{ photos/LoRA/10 }}) lies between
+#   them, within the spread.
 # - **All labels**: fine-tuning {{ photos/fine-tune/all }}, LoRA {{ photos/LoRA/all }}, the probe
 #   {{ photos/linear probe/all }}: the gain is about the size of the spread. LoRA gets there with
 #   {{ cost/LoRA/numbers that learn }} numbers.
