@@ -410,9 +410,9 @@ log.table("factors/")
 # probe with ten labels a class, on the test patches as they are, and on the same patches made grey. The diagonal holds
 # single augmentations. The order within a pair is not varied, so the matrices are symmetric.
 #
-# A confession: when we, the authors, chose the number of epochs, the batch and the temperature, we had a few runs of one
-# seed before us, with their accuracies on *test* patches. So do not compare our best field with somebody else's number;
-# compare fields with each other, which all had the same.
+# A confession: when we, the authors, chose the number of epochs, the batch and the temperature, we had a few runs of
+# one seed before us, with their accuracies on *test* patches. So do not compare our best field with somebody else's
+# number; compare fields with each other, which all had the same.
 
 # %% matrix-run
 FIVE = {
