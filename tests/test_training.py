@@ -17,7 +17,7 @@ from sslcourse.training import parallel
 
 
 @pytest.fixture
-def few(monkeypatch):
+def few():
     """512 unlabeled photos."""
     photos = data.load("photos").unlabeled()
     return data.Unlabeled(
@@ -63,12 +63,15 @@ def test_one_step_runs_on_the_meta_device(make_encoder, make_task):
 def test_text_encoder_runs_on_the_meta_device_and_ignores_padding():
     with torch.device("meta"):
         encoder = encoders.TextEncoder(vocabulary=100)
-        assert encoder(torch.zeros(4, 12, dtype=torch.long)).shape == (4, encoder.dim)
+    # Outside: what the encoder makes on a device of its own choosing must not land on meta by itself.
+    assert encoder(torch.zeros(4, 12, dtype=torch.long, device="meta")).shape == (4, encoder.dim)
     torch.manual_seed(0)
     encoder = encoders.TextEncoder(vocabulary=100).eval()
     words = torch.randint(1, 100, (4, 12))
     padded = torch.cat([words, torch.zeros(4, 5, dtype=torch.long)], dim=1)
     torch.testing.assert_close(encoder(words), encoder(padded))
+    nothing = torch.cat([words, torch.zeros(1, 12, dtype=torch.long)])
+    torch.testing.assert_close(encoder(nothing)[4], torch.zeros(encoder.dim))
 
 
 @pytest.mark.parametrize("make_encoder", ENCODERS.values(), ids=ENCODERS)
@@ -146,6 +149,11 @@ def test_a_finished_run_is_not_repeated_and_another_run_s_checkpoint_is_refused(
     assert torch.equal(weights(again), weights(encoder))
     with pytest.raises(CourseError, match="checkpoint of another run: epochs differ"):
         training.pretrain(*fresh(), few, epochs=3, **options)
+    colder, wider = contrastive.SimCLR(encoder.dim, temperature=0.9), encoders.ConvNet(3, widths=(16, 32, 72))
+    with pytest.raises(CourseError, match="checkpoint of another run: settings differ"):
+        training.pretrain(fresh()[0], colder, few, epochs=2, **options)
+    with pytest.raises(CourseError, match="checkpoint of another run: weights differ"):
+        training.pretrain(wider, contrastive.SimCLR(wider.dim), few, epochs=2, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["run.safetensors"], "no half-written file is left"
 
 
@@ -155,6 +163,19 @@ def test_a_damaged_checkpoint_gets_one_sentence(few, tmp_path):
         path.write_bytes(content)
         with pytest.raises(CourseError, match="is not a checkpoint of this course"):
             training.pretrain(*fresh(), few, epochs=1, batch_size=128, checkpoint=path, progress=False)
+    with pytest.raises(CourseError, match="is not a checkpoint of this course"):
+        training.pretrain(*fresh(), few, epochs=1, batch_size=128, checkpoint=tmp_path, progress=False)
+
+
+def test_the_meters_read_every_class(monkeypatch):
+    """Photos lie class by class: the first rows are one photograph, whose features may well be alike."""
+    photos, seen, embed = data.load("photos"), [], measures.embed
+    monkeypatch.setattr(measures, "embed", lambda encoder, x: seen.append(x) or embed(encoder, x))
+    training.pretrain(*fresh(), photos.unlabeled(), epochs=1, batch_size=1024, progress=False)
+    assert len(seen) == 1 and len(seen[0]) == 256
+    rows = torch.arange(0, len(photos.train), len(photos.train) // 256)[:256]
+    assert torch.equal(seen[0].cpu(), photos.train.x[rows])
+    assert photos.train.y[rows].unique().tolist() == list(range(13))
 
 
 @pytest.mark.parametrize("labeled", ["Data", "Split", "tuple"])

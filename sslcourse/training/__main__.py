@@ -18,7 +18,7 @@ def arguments() -> argparse.Namespace:
         prog="python -m sslcourse.training", description=DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--task", choices=["simclr", "moco"], default="simclr")
-    parser.add_argument("--data", default="photos", help="as `sslcourse data` lists them")
+    parser.add_argument("--data", default="photos", help="pictures, as `sslcourse data` lists them")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch-size", type=int, default=256, help="of all processes together")
     parser.add_argument("--temperature", type=float, default=0.2)
@@ -31,6 +31,8 @@ def arguments() -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Pretrain as the options say; the first rank reports each epoch."""
     loaded = data.load(options.data)
+    if loaded.train.x.ndim != 4:
+        raise CourseError(f"--data is {options.data}, which is no pictures: --task {options.task} needs pictures.")
     torch.manual_seed(options.seed)
     encoder = encoders.ConvNet(in_channels=loaded.train.x.shape[1])
     views = augment.simclr(flip=options.data != "digits")  # a mirrored 3 is no digit

@@ -44,7 +44,7 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config:
                     "Give this run a checkpoint file of its own, or delete that one."
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, TypeError, KeyError, json.JSONDecodeError) as error:
         raise CourseError(f"{path} is not a checkpoint of this course ({error}); delete it to start over.") from None
     model.load_state_dict({name[len("model.") :]: t for name, t in tensors.items() if name.startswith("model.")})
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -59,4 +59,5 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config:
 
 def laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
     """The tensor in the parameter's memory format: a fused optimiser walks both in the order of their memory."""
-    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+    like = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
+    return like.copy_(tensor)  # a copy in any case: Windows lets nobody replace a file that is still mapped

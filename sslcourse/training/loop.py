@@ -67,6 +67,7 @@ def pretrain(
     adamw = partial(torch.optim.AdamW, fused=device.type in ("cpu", "cuda"))
     optimizer = (optimizer or adamw)((p for p in model.parameters() if p.requires_grad), lr=lr)
     config = {"data": unlabeled.name, "samples": len(unlabeled), "task": type(task).__name__}
+    config |= {"settings": settings(task), "weights": [list(weight.shape) for weight in model.state_dict().values()]}
     config |= {"optimizer": type(optimizer).__name__, "lr": lr}
     config |= {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     history = History()
@@ -87,8 +88,14 @@ def pretrain(
     return history
 
 
+def settings(task: PretextTask) -> dict:
+    """The numbers and names that a task was made with, such as its temperature."""
+    found = {name: value for name, value in vars(task).items() if isinstance(value, (int, float, str))}
+    return {name: value for name, value in found.items() if name != "training" and not name.startswith("_")}
+
+
 def check_unlabeled(unlabeled: Any, batch_size: int) -> None:
-    """Refuse anything but a view without labels, and less than a batch of it."""
+    """Refuse anything but a view without labels, less than a batch of it, and a batch that ranks cannot share."""
     if not isinstance(unlabeled, Unlabeled):
         raise CourseError(
             f"pretrain got {type(unlabeled).__name__}, which may hold labels: self-supervised learning makes its "
@@ -98,6 +105,8 @@ def check_unlabeled(unlabeled: Any, batch_size: int) -> None:
         raise CourseError(
             f"batch_size is {batch_size}; it must lie between 2 and {len(unlabeled)}, all samples there are."
         )
+    if batch_size % parallel.ranks()[1]:
+        raise CourseError(f"batch_size is {batch_size}; it must be a multiple of {parallel.ranks()[1]}, the processes.")
 
 
 def bar(epochs: int, done: int, progress: bool):

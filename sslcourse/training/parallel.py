@@ -16,7 +16,7 @@ def start() -> None:
     """Join the processes that torchrun started, by NCCL where each has a GPU and by gloo elsewhere."""
     if "RANK" not in os.environ:
         return
-    gpu = torch.cuda.is_available()
+    gpu = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
     if gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if gpu else "gloo")
