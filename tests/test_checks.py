@@ -45,6 +45,26 @@ def test_right_answers_are_accepted_however_they_are_written(name, fn):
         assert checks.judge(CHECKS[name], fn, seed) is None
 
 
+NUMBERS = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+ANYTHING = {
+    "None": None, "a number": 1.5, "text": "the answer", "a dictionary": {}, "nothing": [], "a module": torch.nn.ReLU(),
+    "a class": torch.nn.ReLU, "a numpy array": NUMBERS.numpy(), "no dimension": NUMBERS.mean(), "empty": NUMBERS[:0],
+    "whole numbers": NUMBERS.long(), "yes or no": NUMBERS > 2, "complex": NUMBERS.to(torch.cfloat), "matrix": NUMBERS,
+    "nan": NUMBERS * torch.nan, "infinite": NUMBERS / 0, "many dimensions": NUMBERS[None, None, None],
+    "long": torch.zeros(10_000), "bf16": NUMBERS.bfloat16(), "meta": NUMBERS.to("meta"),
+}  # fmt: skip
+ANYTHING |= {f"a pair: {what}": (value, value) for what, value in ANYTHING.items()}
+ANYTHING |= {f"four: {what}": [value] * 4 for what, value in ANYTHING.items() if not isinstance(value, tuple)}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_whatever_comes_back_gets_a_sentence(name):
+    """A check that raises would stop the notebook."""
+    for what, value in ANYTHING.items():
+        message = checks.judge(CHECKS[name], lambda *_args, value=value, **_options: value, seed=0)
+        assert isinstance(message, str) and message, what
+
+
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_reference_is_right_under_many_seeds(name):
     for seed in range(200):

@@ -56,7 +56,7 @@ def verdict(check: Check, inputs: dict, attempted: dict) -> str | None:
 
 
 def tensor_fault(outputs: dict, shape: tuple[int, ...]) -> str | None:
-    """What is wrong with the form of a `call`: no tensor, wrong shape, whole numbers, nan, altered inputs."""
+    """What is wrong with the form of a `call`: no tensor, wrong shape, whole numbers, altered inputs."""
     result = outputs["result"]
     if result is None:
         return "it returned nothing; is there a `return`?"

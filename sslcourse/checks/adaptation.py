@@ -122,7 +122,7 @@ def rest(inputs: dict) -> dict:
 
 
 def prototype_cases(rng: torch.Generator) -> list[dict]:
-    """N, C and D all different, features of all lengths, labels in any order; two classes without samples, one the last."""
+    """N, C and D all different, features of all lengths, labels in any order; two classes are empty, one the last."""
     made = []
     for n, classes, d in ((9, 3, 5), (14, 4, 6), (12, 5, 3)):
         y = (torch.arange(n) % classes)[torch.randperm(n, generator=rng)]

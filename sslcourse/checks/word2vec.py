@@ -65,7 +65,7 @@ def pairs_verdict(inputs: dict, outputs: dict) -> str | None:
     i, j = result
     if i.ndim != 1 or i.shape != j.shape:
         return f"i and j have shapes {tuple(i.shape)} and {tuple(j.shape)}; both should be (P,), a number for each pair"
-    if i.is_floating_point() or j.is_floating_point() or i.dtype == torch.bool or j.dtype == torch.bool:
+    if any(part.is_floating_point() or part.is_complex() or part.dtype == torch.bool for part in (i, j)):
         return f"i is {i.dtype} and j is {j.dtype}; positions are whole numbers (int64)"
     if outputs["changed"]:
         return f"it changed its input {', '.join(outputs['changed'])}; work on a copy instead"
