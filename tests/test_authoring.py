@@ -245,8 +245,12 @@ def test_a_notebook_of_no_lesson_and_a_stale_readme_are_found(built):
 
 
 @pytest.mark.parametrize(
-    "text", ["It reaches 0.83.", "about 80 % of them", "in 40 s", "5x as fast", "- 3 minutes", "(1.5)"]
-)
+    "text",
+    [
+        "It reaches 0.83.", "about 80 % of them", "in 40 s", "5x as fast", "- 3 minutes", "(1.5)", "of -0.83",
+        "in 1.1 s", "3× as fast", "for $x.\n#\n# Now 0.83.\n#\n# Or $y",
+    ],
+)  # fmt: skip
 def test_a_number_typed_by_hand_is_found(tiny, text):
     edit(tiny, "# ### Add", f"# ### Add\n#\n# {text}\n#")
     with pytest.raises(BuildError, match="1_tiny.py, cell exercise-text: .* is typed by hand"):

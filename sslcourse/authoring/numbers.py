@@ -5,15 +5,16 @@ import re
 from sslcourse import course
 
 UNIT = r"(?:s|ms|sec|seconds?|min|minutes?|hours?|x|times|GB|MB|kB|GHz|views/s|samples/s|percent|points?)"
-MEASURED = re.compile(rf"(?<![\w.-])(?:\d+\.\d+|\d+(?=\s*%)|\d+(?=\s*{UNIT}\b))")
+IN_UNITS = rf"\s*(?:[%×]|{UNIT}\b)"
+MEASURED = re.compile(rf"(?<![\w.])(?<!\w-)(?:\d+\.\d+|\d+(?={IN_UNITS}))")
 # What may hold numbers: code, formulas, links, markup, references to the ledger, what the builder writes.
 EXEMPT = [
     r"<!-- (?:ledger|course):.*?<!-- end -->",
     r"```.*?```",
     r"<code>.*?</code>",
-    r"`[^`]*`",
+    r"`(?:(?!\n\s*\n)[^`])*`",
     r"\$\$.*?\$\$",
-    r"\$[^$]*\$",
+    r"\$(?:(?!\n\s*\n)[^$])*\$",
     r"\]\([^)]*\)",
     r"https?://\S+",
     r"\{\{.*?\}\}",
@@ -25,7 +26,7 @@ def typed(markdown: str) -> list[str]:
     """Decimals, percentages and numbers with a unit in prose; paragraphs that cite a source ([@key]) may have them."""
     for pattern in EXEMPT:
         markdown = re.sub(pattern, " ", markdown, flags=re.DOTALL)
-    ids = {lesson.id for lesson in course.lessons()}
+    ids = "|".join(re.escape(lesson.id) for lesson in course.lessons())
+    markdown = re.sub(rf"(?<![\w.-])(?:{ids})(?!\.?\d)(?!{IN_UNITS})", " ", markdown)
     paragraphs = [paragraph for paragraph in re.split(r"\n\s*\n", markdown) if "[@" not in paragraph]
-    found = [match for paragraph in paragraphs for match in MEASURED.findall(paragraph)]
-    return [number for number in found if number not in ids]
+    return [match for paragraph in paragraphs for match in MEASURED.findall(paragraph)]
