@@ -1,7 +1,7 @@
 """sslcourse: the helper package of a hands-on course in self-supervised learning.
 
-Rooms follow the workflow of SSL: data -> augment -> encoders -> a pretext task (contrastive) -> training -> adaptation
--> measures. A room is imported when it is first used, so that `import sslcourse` is quick.
+Rooms follow the workflow of SSL: data -> augment -> encoders -> a pretext task (origins, pretext, contrastive) ->
+training -> adaptation -> measures. A room is imported when it is first used, so that `import sslcourse` is quick.
 """
 
 import importlib
@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 ROOMS = (
     "adaptation", "augment", "authoring", "checks", "contrastive", "course", "data", "devices", "encoders", "grading",
-    "ledger", "measures", "plots", "training", "widgets",
+    "ledger", "measures", "origins", "paradigms", "plots", "pretext", "training", "widgets",
 )  # fmt: skip
 
 

@@ -146,6 +146,9 @@ def main() -> int:
     except CourseError as error:
         print(f"sslcourse: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"sslcourse: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("sslcourse: stopped.", file=sys.stderr)
         return 130

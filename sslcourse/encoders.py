@@ -58,7 +58,7 @@ class TextEncoder(nn.Module):
     `vocabulary` counts the tokens, padding included; L is at most `length`.
     """
 
-    def __init__(self, vocabulary: int, length: int = 64, dim: int = 128, depth: int = 2):
+    def __init__(self, vocabulary: int, length: int = 96, dim: int = 128, depth: int = 2):
         super().__init__()
         self.dim = dim
         self.tokens = nn.Embedding(vocabulary, dim, padding_idx=0)
@@ -70,8 +70,9 @@ class TextEncoder(nn.Module):
         padding = x == 0
         tokens = self.tokens(x) + self.position[:, : x.shape[1]]
         tokens = self.norm(self.blocks(tokens, src_key_padding_mask=padding))
-        words = (~padding).unsqueeze(2)
-        return (tokens * words).sum(dim=1) / words.sum(dim=1).clamp(min=1)
+        # Filled, not multiplied by 0: a row of padding alone is nan in there.
+        words = tokens.masked_fill(padding.unsqueeze(2), 0).sum(dim=1)
+        return words / (~padding).sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def transformer(dim: int, depth: int) -> nn.TransformerEncoder:

@@ -18,12 +18,14 @@ def to_float(x: Tensor) -> Tensor:
 def embed(encoder: nn.Module, x: Tensor, batch_size: int = 1024) -> Tensor:
     """Features (N,D) float32 of raw inputs x (N,...), in evaluation mode, on the encoder's device."""
     device = next(encoder.parameters(), x).device  # nn.Flatten, the raw input's encoder, has no parameters
-    training = encoder.training
+    modes = {module: module.training for module in encoder.modules()}
     encoder.eval()
-    with autocast(device):
-        features = [encoder(to_float(rows.to(device))).float() for rows in x.split(batch_size)]
-    encoder.train(training)
-    return torch.cat(features)
+    try:
+        with autocast(device):
+            return torch.cat([encoder(to_float(rows.to(device))).float() for rows in x.split(batch_size)])
+    finally:
+        for module, mode in modes.items():  # one by one: a frozen batch normalisation stays in evaluation mode
+            module.training = mode
 
 
 def feature_std(features: Tensor) -> Tensor:

@@ -150,6 +150,10 @@ def test_a_convolution_is_a_linear_layer_on_patches():
     conv = nn.Conv2d(3, 5, kernel_size=3, stride=2, padding=1, bias=False)
     x = torch.randn(2, 3, 9, 8)
     assert torch.allclose(adapters.OnPatches(conv)(x), conv(x), atol=1e-5)
+    conv = nn.Conv2d(3, 5, kernel_size=3, dilation=2, bias=True)
+    assert torch.allclose(adapters.OnPatches(conv)(x), conv(x), atol=1e-5)
+    with pytest.raises(CourseError, match="in one group, padded with zeros"):
+        adapters.OnPatches(nn.Conv2d(4, 4, kernel_size=3, groups=2))
 
 
 def test_adapters_run_on_any_device():

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sslcourse.errors import CourseError
+
 
 def lora(layer: nn.Linear, rank: int, alpha: float) -> nn.Module:
     """A frozen linear layer with an adapter beside it: x (...,in) -> layer(x) + alpha/rank x A^T B^T, (...,out).
@@ -30,28 +32,32 @@ def lora(layer: nn.Linear, rank: int, alpha: float) -> nn.Module:
 
 
 class OnPatches(nn.Module):
-    """A convolution without bias as what it is, one linear layer on all patches: (B,C,H,W) -> (B,C',H',W').
+    """A convolution as what it is, one linear layer on all patches: (B,C,H,W) -> (B,C',H',W').
 
     `linear`: any linear module, (...,C * kernel) -> (...,C'). What it makes of the identity is its weight, adapters
-    included; convolving with that is quicker than cutting patches out.
+    included; convolving with that is quicker than cutting patches out. The bias stays beside it.
+
+    Raises CourseError for a convolution in groups, or padded with anything but zeros.
     """
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
-        self.shape = conv.weight.shape
-        self.options = {"stride": conv.stride, "padding": conv.padding}
+        if conv.groups > 1 or conv.padding_mode != "zeros":
+            raise CourseError(f"{conv} cannot have an adapter; it takes a convolution in one group, padded with zeros.")
+        self.shape, self.bias = conv.weight.shape, conv.bias
+        self.options = {"stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation}
         self.linear = nn.Linear(conv.weight[0].numel(), conv.out_channels, bias=False)
         self.linear.weight = nn.Parameter(conv.weight.detach().flatten(1).clone())
 
     def forward(self, x: Tensor) -> Tensor:
         identity = torch.eye(self.shape[1:].numel(), device=x.device)
-        return F.conv2d(x, self.linear(identity).T.reshape(self.shape), **self.options)
+        return F.conv2d(x, self.linear(identity).T.reshape(self.shape), self.bias, **self.options)
 
 
 def add_lora(encoder: nn.Module, rank: int, alpha: float, lora: Callable = lora) -> nn.Module:
     """A frozen copy of an encoder, whose convolutions have adapters: lora(layer, rank, alpha) on their patches."""
     adapted = copy.deepcopy(encoder).requires_grad_(False)
-    for name, layer in encoder.named_modules():
+    for name, layer in list(adapted.named_modules()):
         if isinstance(layer, nn.Conv2d):
             on_patches = OnPatches(layer)
             on_patches.linear = lora(on_patches.linear, rank, alpha)

@@ -17,7 +17,7 @@ def supervised(
 ) -> float:
     """Accuracy on the test split of a ConvNet trained from scratch, end to end, on the labeled training samples.
 
-    views: the augmentation, by default crop, resize and flip. samples: how many it sees in all, repeats counted.
+    views: the augmentation, by default crop, resize and flip. samples: how many it sees in all, as in `fit`.
     Nothing is selected: the last step's weights are tested.
     """
     views = views or augment.simclr(color=0)

@@ -46,10 +46,10 @@ class Augmentation:
 
 
 def check_images(x: Tensor) -> None:
-    """Refuse what is not a batch of float images with one or three channels."""
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.is_floating_point():
+    """Refuse what is not a batch of float32 images with one or three channels."""
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.dtype != torch.float32:
         raise ValueError(
-            f"Augmentations take float images (B,C,H,W) with C = 1 or 3 in [0,1]; got {tuple(x.shape)} of {x.dtype}."
+            f"Augmentations take float32 images (B,C,H,W) with C = 1 or 3 in [0,1]; got {tuple(x.shape)} of {x.dtype}."
         )
 
 

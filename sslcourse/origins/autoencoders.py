@@ -172,7 +172,8 @@ def linear_divergence(
 def train_stack(x: Tensor, sizes: Sequence[int], epochs: int, seed: int = 0) -> tuple[list, list, list]:
     """Lists W, b, c of RBMs, each trained on the features of the one below, from x (N,D) up to a linear code.
 
-    CD-1, layer by layer, with no gradient through more than one. Source: Hinton and Salakhutdinov, 2006.
+    CD-1, layer by layer, with no gradient through more than one. seed decides order and chance; weights start from
+    torch's own generator, as those of all networks. Source: Hinton and Salakhutdinov, 2006.
     """
     rbms = []
     for visible, hidden in zip(sizes, sizes[1:], strict=False):

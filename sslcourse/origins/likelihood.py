@@ -61,7 +61,7 @@ def ais_log_z(
         h = (torch.rand(a.shape, **like) < (beta * a).sigmoid()).to(W)
         p = torch.sigmoid((1 - beta) * base + beta * torch.addmm(b, h, W.T))
         v = (torch.rand(p.shape, **like) < p).to(W)
-    log_z = rbm.dim * math.log(2) + F.softplus(base.double()).sum().item()
+    log_z = rbm.dim * math.log(2) + F.softplus(base.cpu().double()).sum().item()
     log_w = log_w.cpu().double()
     w = (log_w - log_w.max()).exp()
     error = (w.std() / w.mean()).item() / math.sqrt(chains)
