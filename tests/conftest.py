@@ -20,3 +20,22 @@ def finished():
         return merge(nbformat.read(lesson.notebook, as_version=4), authoring.answers(lesson))
 
     return solve
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a cell would show: [what was displayed, ..., updates in place of the picture]."""
+    from sslcourse import widgets
+
+    output = []
+
+    class Handle:
+        def update(self, content):
+            output.append(content)
+
+    def display(content, display_id=None):
+        output.append(content)
+        return Handle() if display_id else None
+
+    monkeypatch.setattr(widgets, "display", display)
+    return output

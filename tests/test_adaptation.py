@@ -185,7 +185,7 @@ def test_a_described_class_is_found_without_a_label_of_it():
     assert (guess == 3).float().mean() > 0.9
 
 
-def test_the_budget_is_drawn_and_both_sliders_redraw(monkeypatch):
+def test_the_budget_is_drawn_and_both_sliders_redraw(shown):
     plane, y = torch.randn(30, 2), torch.arange(30) % 3
     curves = {"prototypes": {1: 0.3, 5: 0.5}, "kNN": {1: 0.2, 5: 0.4}}
 
@@ -195,13 +195,6 @@ def test_the_budget_is_drawn_and_both_sliders_redraw(monkeypatch):
     left, right = draw(5, 0).axes
     assert left.get_title() == "5 labels a class (outlined)" and right.get_xlabel() == "labels a class"
     assert right.get_legend().get_texts()[0].get_text() == "prototypes: 0.50"
-    shown = []
-
-    class Handle:
-        def update(self, content):
-            shown.append(content)
-
-    monkeypatch.setattr(widgets, "display", lambda content, display_id=None: shown.append(content) or Handle())
     widgets.label_budget(draw, [1, 5], draws=3)
     box, first = shown
     labels, number = box.children

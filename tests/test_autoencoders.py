@@ -179,14 +179,7 @@ def test_figures_label_their_axes():
     assert errors.get_xscale() == "log" and {"3.0", "2.0", "PCA 1.0"} <= {text.get_text() for text in errors.texts}
 
 
-def test_the_sliders_move_the_walk(monkeypatch):
-    shown = []
-
-    class Handle:
-        def update(self, content):
-            shown.append(content)
-
-    monkeypatch.setattr(widgets, "display", lambda content, **_: shown.append(content) or Handle())
+def test_the_sliders_move_the_walk(shown):
     torch.manual_seed(0)
     widgets.walk_code(origins.MLP((2, 784)), torch.randn(100, 2), torch.randint(10, (100,)))
     box, first = shown

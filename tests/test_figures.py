@@ -15,23 +15,6 @@ def pairs():
     return torch.randn(16, 8), torch.arange(16).roll(8)
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What a cell would show: [what was displayed, ..., updates in place of the picture]."""
-    output = []
-
-    class Handle:
-        def update(self, content):
-            output.append(content)
-
-    def display(content, display_id=None):
-        output.append(content)
-        return Handle() if display_id else None
-
-    monkeypatch.setattr(widgets, "display", display)
-    return output
-
-
 def test_temperature_sharpens_the_probabilities(pairs):
     v, z = pairs
     matrices = [plots.temperature(v, z, t).axes[0].images[0].get_array() for t in (0.01, 10)]

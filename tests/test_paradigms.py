@@ -141,14 +141,7 @@ def test_figures_label_their_axes(pixels):
     assert bars.get_xscale() == "log" and bars.get_xlim()[1] > 1300 and bars.get_xlabel()
 
 
-def test_kmeans_slider_redraws(pixels, monkeypatch):
-    shown = []
-
-    class Handle:
-        def update(self, content):
-            shown.append(content)
-
-    monkeypatch.setattr(widgets, "display", lambda content, display_id=None: shown.append(content) or Handle())
+def test_kmeans_slider_redraws(pixels, shown):
     path = paradigms.kmeans(pixels[:200], k=10, steps=3)
     widgets.kmeans(pixels[:200], path, torch.eye(784)[:, 400:402])
     box, first = shown

@@ -117,14 +117,7 @@ def test_answers_at_all_angles_stand_side_by_side():
     assert all(len(axis.lines) == 4 and axis.get_xlabel() for axis in figure.axes)
 
 
-def test_both_sliders_redraw(monkeypatch):
-    shown = []
-
-    class Handle:
-        def update(self, content):
-            shown.append(content)
-
-    monkeypatch.setattr(widgets, "display", lambda content, display_id=None: shown.append(content) or Handle())
+def test_both_sliders_redraw(shown):
     widgets.turned(torch.rand(3, 1, 8, 8), lambda x: x[:, 0, :1, :4].flatten(1))
     box, first = shown
     degrees, picture = box.children
