@@ -13,7 +13,7 @@ import torch
 
 from sslcourse import contrastive, data, devices, encoders, measures, pretext, training
 from sslcourse.errors import CourseError
-from sslcourse.training import parallel
+from sslcourse.training import loop, parallel
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ TWO_RANKS = """
 import os, torch
 from torch import distributed as dist
 from sslcourse import contrastive, encoders
-from sslcourse.training import parallel
+from sslcourse.training import loop, parallel
 
 parallel.start()
 rank, ranks = parallel.ranks()
@@ -289,11 +289,26 @@ def test_torchrun_pretrains(tmp_path, task):
     assert out.exists()
 
 
-def test_the_command_line_speaks_in_sentences():
-    command = [sys.executable, "-m", "sslcourse.training", "--data", "nothing"]
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--data", "nothing"], "There is no data set 'nothing'"),
+        (["--data", "scripture"], "--data is scripture, which is no pictures"),
+        (["--data", "digits", "--batch-size", "1"], "batch_size is 1; it must lie between 2 and 3500"),
+        (["--data", "digits", "--checkpoint", "."], ". is not a checkpoint of this course"),
+    ],
+)
+def test_the_command_line_speaks_in_sentences(options, sentence):
+    command = [sys.executable, "-m", "sslcourse.training", *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2 and "Traceback" not in result.stderr
-    assert result.stderr.startswith("sslcourse: There is no data set 'nothing'")
+    assert result.stderr.startswith(f"sslcourse: {sentence}")
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(few, monkeypatch):
+    monkeypatch.setattr(loop.parallel, "ranks", lambda: (0, 3))
+    with pytest.raises(CourseError, match="batch_size is 128; it must be a multiple of 3, the processes"):
+        training.pretrain(*fresh(), few, epochs=1, batch_size=128)
 
 
 def test_meters_tell_collapse_from_spread():
