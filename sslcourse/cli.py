@@ -147,7 +147,8 @@ def main() -> int:
         print(f"sslcourse: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"sslcourse: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        path = error.filename2 or error.filename or "a file"  # the second is the one that was asked for
+        print(f"sslcourse: {path}: {error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("sslcourse: stopped.", file=sys.stderr)
