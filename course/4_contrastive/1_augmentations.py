@@ -81,7 +81,8 @@ plots.pictures({label: one_factor(name) for label, name in FACTORS.items()})
 # Look again at what a turn of the <i>picture</i> does to a sprite that is not in the middle.</details>
 #
 # <details><summary>B. They will hardly notice: a turn about the middle moves the sprite, too.</summary>
-# Yes. An augmentation has side effects, and the network learns these just as well. We will measure it.</details>
+# Yes. An augmentation has side effects, and the network learns these, too. We will measure it, and ask whether this is
+# the whole reason.</details>
 #
 # <details><summary>C. They will notice it more than an untrained network does: learning makes features sharper.
 # </summary>It makes them sharper for what tells one picture from another <i>after</i> the change. The place does
@@ -135,8 +136,9 @@ widgets.views(photos.test.x, {"random init": new_encoder()}, number=751, strengt
 # %% build [markdown]
 # ## Build
 #
-# Two augmentations and one measure. Each check draws fresh random inputs and tells you what is wrong and how it knows.
-# **If you leave one open, the lesson goes on with the reference answer.**
+# Two augmentations, each for a whole batch at once (a loop over pictures is refused), and one measure. Each check draws
+# fresh random inputs and tells you what is wrong and how it knows. **If you leave one open, the lesson goes on with the
+# reference answer.**
 #
 # {{ course: exercises }}
 
@@ -320,8 +322,8 @@ compared["supervised"], _ = supervise(labels_per_class=None)
 # ### The explorer: ten sliders, four networks
 #
 # Move one slider at a time. For each, ask: who notices, who does not, and who *should* not? Then try two at once, and
-# other patches. `chance` draws anew. (We chose this first patch: in our run, the four networks stand here in the order that
-# they have on average. With many others they do not.)
+# other patches. `chance` draws anew. (We chose this first patch: in our run, the four networks stand here in the order
+# that they have on average. With many others they do not.)
 
 # %% explorer
 widgets.views(photos.test.x, compared, number=55, strengths={"colour jitter": 1.0})
@@ -548,10 +550,10 @@ log.table("references/")
 # In SimCLR's own matrix, on ImageNet, crops alone reach 33.1 % and crops with colour distortion 56.3 %. The authors'
 # reason: two crops of one photograph share their colours, and a network can match them by colours alone
 # [@chen2020simclr]. Our sprites' crop row did just that ({{ factors/crop and resize/colour }}). Colour distortion
-# closes this way, and what is left to match is what the picture shows. Why does that not pay here? We think: two crops of our
-# patches show the same brick, so there is little else to learn. And to push each sample away from all others, which is
-# all that the run without augmentation can do, spreads features out; for thirteen textures, and after so few epochs,
-# that may be most of the gain. Lesson `4.2` trains three times as long, with the wide encoder, and there colour
+# closes this way, and what is left to match is what the picture shows. Why does that not pay here? We think: two crops
+# of our patches show the same brick, so there is little else to learn. And to push each sample away from all others,
+# which is all that the run without augmentation can do, spreads features out; for thirteen textures, and after so few
+# epochs, that may be most of the gain. Lesson `4.2` trains three times as long, with the wide encoder, and there colour
 # distortion does pay on grey patches.
 
 # %% break [markdown]
