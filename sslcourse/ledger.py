@@ -117,9 +117,10 @@ def write_entries(
 
 
 def render(item: dict) -> str:
-    """An entry as text: "0.80 ± 0.01", or "0.80" when it was measured once."""
+    """An entry as text: "0.80 ± 0.01", or "0.80" when it was measured once, or "200" for a count that no seed moves."""
     mean = f"{item['mean']:.{item['digits']}f}"
-    return f"{mean} ± {item['std']:.{item['digits']}f}" if item["n"] > 1 else mean
+    fixed = item["n"] == 1 or (item["std"] == 0 and item["digits"] == 0)
+    return mean if fixed else f"{mean} ± {item['std']:.{item['digits']}f}"
 
 
 def with_unit(text: str, unit: str) -> str:

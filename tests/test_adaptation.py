@@ -210,8 +210,11 @@ def test_the_budget_is_drawn_and_both_sliders_redraw(monkeypatch):
 
 def test_curves_and_bars_label_their_axes():
     row = {"1": 0.2, "10": 0.5, "all": 0.8}
-    left, right = figures.curves({"a": {"probe": row}, "b": {"probe": row}}, {"probe": {"1": (0.2, 0.1)}}, 0.1).axes
+    panels = {"a": {"linear probe": row}, "b": {"linear probe": row, "LoRA": row}}
+    left, right = figures.curves(panels, {"linear probe": {"1": (0.2, 0.1)}}, 0.1).axes
     assert left.get_ylabel() and right.get_xlabel() == "labels a class"
     assert left.lines[0].get_xdata().tolist() == [1, 10, figures.ALL]
-    top, bottom = figures.shifts({"a": {"probe": row, "LoRA": row}, "b": {"probe": row}}, "accuracy", 0.1).axes
-    assert len(top.patches) == 6 and bottom.get_ylabel() == "accuracy"
+    spread = {"a": {"linear probe": dict.fromkeys(row, (0.5, 0.1))}}
+    top, bottom = figures.shifts(panels, "accuracy", 0.1, spread).axes
+    assert len(bottom.patches) == 6 and bottom.get_ylabel() == "accuracy"
+    assert len(top.containers) == 2 and len(bottom.containers) == 2, "bars and whiskers above, bars alone below"

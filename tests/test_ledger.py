@@ -23,6 +23,13 @@ def test_seed_is_zero_or_what_measure_sets(log, monkeypatch):
     assert log.seed == 7
 
 
+def test_a_count_that_no_seed_moves_has_no_spread():
+    counted = ledger.entry([200, 200, 200], "", 0)
+    assert ledger.render(counted) == "200"
+    assert ledger.render(ledger.entry([200, 201, 200], "", 0)) == "200 ± 1"
+    assert ledger.render(ledger.entry([0.5, 0.5, 0.5])) == "0.50 ± 0.00"
+
+
 def test_a_run_s_numbers_stand_beside_the_measured_ones(log, tmp_path):
     log.record("photos/SimCLR/10", 0.8149, unit="accuracy")
     log.record("photos/SimCLR/all", 0.9)

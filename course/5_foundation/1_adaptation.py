@@ -23,6 +23,7 @@
 # {{ course: minutes }} Needs: *SimCLR and MoCo*.
 
 # %% setup setup=true
+import copy
 import time
 from dataclasses import replace
 
@@ -139,6 +140,11 @@ def scores(rows):
 FEW = [1, 2, 5, 10, 20, 50]
 table = [{n: scores(rows_with_labels(n, seed)) for n in FEW} for seed in range(DRAWS)]
 curves = [{way: {n: row[n][way] for n in FEW} for way in row[1]} for row in table]
+for way in curves[0]:
+    for n in (1, 2, 10, 50):
+        drawn = torch.tensor([curve[way][n] for curve in curves])
+        log.record(f"draws/{way}, mean/{n}", drawn.mean(), unit="accuracy")
+        log.record(f"draws/{way}, standard deviation/{n}", drawn.std(), unit="accuracy")
 
 # %% budget-widget
 plane = h_train @ torch.linalg.svd(h_train, full_matrices=False).Vh[:2].T
@@ -338,7 +344,7 @@ def adapt(way, labels, **options):
     train = adaptation.few_labels(photos.train, labels, log.seed)
     torch.manual_seed(log.seed)
     start, head = encoder, nn.Linear(encoder.dim, CLASSES)
-    if way in ("linear probe", "probe, then fine-tune", "LoRA"):
+    if way in ("linear probe", "probe, then crops", "probe, then fine-tune", "LoRA"):
         head = adaptation.linear_probe(encoder, photos, labels, seed=log.seed).head()
     if way == "linear probe":
         return nn.Sequential(encoder, head.to(device))
@@ -346,11 +352,14 @@ def adapt(way, labels, **options):
         start = encoders.ConvNet(in_channels=3)
     if way == "LoRA":
         start = adaptation.add_lora(encoder, RANK, ALPHA, lora=lora)
+    if way == "probe, then crops":
+        start = copy.deepcopy(encoder).requires_grad_(False)
+    if way in ("LoRA", "probe, then crops"):
         options["averages"] = False
     return adaptation.fine_tune(start, head, train, seed=log.seed, **options)
 
 
-WAYS = ("linear probe", "LoRA", "probe, then fine-tune", "fine-tune", "supervised")
+WAYS = ("linear probe", "probe, then crops", "LoRA", "probe, then fine-tune", "fine-tune", "supervised")
 models = {}
 for way in WAYS:
     begin = time.perf_counter()
@@ -403,20 +412,25 @@ def nearest_prototype(labels):
     return hits((F.normalize(h_test, dim=1) @ made.T).argmax(dim=1))
 
 
-torch.manual_seed(log.seed)
-random = encoders.ConvNet(in_channels=3).to(device)
 frozen = {
     "prototypes": nearest_prototype,
     "kNN": neighbours,
     "linear probe": lambda n: adaptation.linear_probe(encoder, photos, n, seed=log.seed).accuracy,
-    "raw input": lambda n: adaptation.linear_probe(nn.Flatten(), photos, n, seed=log.seed).accuracy,
-    "random init": lambda n: adaptation.linear_probe(random, photos, n, seed=log.seed).accuracy,
 }
 accuracies = {}
 for way, score in frozen.items():
-    names = THREE if way in ("raw input", "random init") else BUDGETS
     accuracies[way] = {
-        name: log.record(f"photos/{way}/{name}", score(BUDGETS[name]), unit="accuracy") for name in names
+        name: log.record(f"photos/{way}/{name}", score(n), unit="accuracy") for name, n in BUDGETS.items()
+    }
+
+torch.manual_seed(log.seed)
+untrained = {"raw input": nn.Flatten(), "random init": encoders.ConvNet(in_channels=3).to(device)}
+references = {}
+for way, h in untrained.items():
+    results = {name: adaptation.linear_probe(h, photos, BUDGETS[name], seed=log.seed) for name in THREE}
+    references[way] = results
+    accuracies[way] = {
+        name: log.record(f"photos/{way}/{name}", result.accuracy, unit="accuracy") for name, result in results.items()
     }
 
 # %% measure-moved
@@ -427,13 +441,12 @@ for way in WAYS[1:]:
             models[way, name] = adapt(way, BUDGETS[name])
         accuracy = adaptation.accuracy(models[way, name], photos.test.x, photos.test.y)
         accuracies[way][name] = log.record(f"photos/{way}/{name}", accuracy, unit="accuracy")
+        log.record(f"gain/{way}/{name}", accuracy - accuracies["linear probe"][name], unit="accuracy")
 
 # %% measure-figure
-REFERENCES = ("raw input", "random init", "supervised")
 panels = {
-    "the encoder stays": ("linear probe", "prototypes", "kNN"),
-    "the encoder moves": ("linear probe", "LoRA", "probe, then fine-tune", "fine-tune"),
-    "references": ("linear probe", *REFERENCES),
+    "the encoder stays": ("linear probe", "kNN", "prototypes", "random init", "raw input"),
+    "the encoder moves": ("linear probe", "LoRA", "probe, then fine-tune", "fine-tune", "supervised"),
 }
 figures.curves(
     {title: {way: accuracies[way] for way in ways} for title, ways in panels.items()},
@@ -443,6 +456,9 @@ figures.curves(
 
 # %% measure-table
 log.table("photos/")
+
+# %% gain-table
+log.table("gain/")
 
 # %% measure-interpret [markdown]
 # In brackets: mean and spread over several seeds, each with a pretraining and a draw of the labels of its own. Read the
@@ -492,7 +508,12 @@ with_name, without = torch.arange(0, 12, 2), torch.arange(1, 12, 2)
 torch.manual_seed(log.seed)
 sprite_encoder = encoders.ConvNet(in_channels=3)
 sprite_task = contrastive.SimCLR(sprite_encoder.dim, views=augment.Crop(min_area=0.3, flip=0.5))
-training.pretrain(sprite_encoder, sprite_task, sprites.unlabeled(), training.budget(cpu=4, gpu=30), seed=log.seed)
+sprite_history = training.pretrain(
+    sprite_encoder, sprite_task, sprites.unlabeled(), training.budget(cpu=4, gpu=30), seed=log.seed
+)
+plots.training({"SimCLR on sprites": sprite_history})
+
+# %% zero-colours
 plots.pictures({COLOURS[c]: sprites.test.x[named["test"] == c][:6] for c in (0, 1, 2, 3)})
 
 # %% zero-measure
@@ -508,9 +529,11 @@ for n in (1, 5):
         described = adaptation.attribute_probe(h, few, descriptions)
         among_six = without[adaptation.by_description(h, described, x_new, descriptions[without])]
         among_all = adaptation.by_description(h, described, x_new, descriptions)
+        pulled = torch.isin(among_all, with_name).float().mean()
         group = f"zero-shot, {n} label{'s' if n > 1 else ''} of each other colour"
         log.record(f"{group}/{name}/among six", (among_six == y_new).float().mean(), unit="accuracy")
         log.record(f"{group}/{name}/among all twelve", (among_all == y_new).float().mean(), unit="accuracy")
+        log.record(f"{group}/{name}/given a name with labels", pulled, unit="accuracy")
     with_labels = replace(
         sprites,
         classes=COLOURS,
@@ -570,18 +593,31 @@ kinds = shifted(photos.test.x)
 plots.pictures({kind: x[40::140] for kind, x in kinds.items()})
 
 # %% break-shift-run
+GROUPS = {"10": "shift, 10 labels", "all": "shift, all labels"}
 models["linear probe", "all"] = adapt("linear probe", None)
-under_shift = {}
-for name, group in {"10": "shift, 10 labels", "all": "shift, all labels"}.items():
+under_shift = {group: {} for group in GROUPS.values()}
+
+
+def record_shift(name, way, score):
+    """Record the accuracy on each kind of test patch, score(x), of a way with this budget."""
+    row = under_shift[GROUPS[name]][way] = {
+        kind: log.record(f"{GROUPS[name]}/{way}/{kind}", score(x), unit="accuracy") for kind, x in kinds.items()
+    }
+    for kind, value in row.items():
+        ahead = value - under_shift[GROUPS[name]]["linear probe"][kind]
+        log.record(f"less the probe, {name}/{way}/{kind}", ahead, unit="accuracy")
+
+
+for name in GROUPS:
     for way in WAYS:
-        accuracies_of = {k: adaptation.accuracy(models[way, name], x, photos.test.y) for k, x in kinds.items()}
-        under_shift.setdefault(name, {})[way] = {
-            kind: log.record(f"{group}/{way}/{kind}", value, unit="accuracy") for kind, value in accuracies_of.items()
-        }
+        record_shift(name, way, lambda x, model=models[way, name]: adaptation.accuracy(model, x, photos.test.y))
+    for way in untrained:
+        record_shift(name, way, lambda x, probe=references[way][name]: probe.score(x, photos.test.y))
 figures.shifts(
-    {"10 labels a class": under_shift["10"], "all labels": under_shift["all"]},
+    {group: {way: rows[way] for way in WAYS} for group, rows in under_shift.items()},
     "accuracy on test",
-    chance=1 / CLASSES,
+    1 / CLASSES,
+    {group: log.spread(f"{group}/") for group in GROUPS.values()},
 )
 
 # %% break-shift-table
@@ -622,12 +658,12 @@ def cosine(a, b):
 
 
 moved = {}
-for way in WAYS[1:4]:
+for way in ("LoRA", "probe, then fine-tune", "fine-tune"):
     for kind, x in kinds.items():
         value = cosine(measures.embed(encoder, x), measures.embed(models[way, "all"][0], x))
         moved.setdefault(way, {})[kind] = log.record(f"moved/{way}/{kind}", value, digits=2)
-drawn = {"linear probe": dict.fromkeys(kinds, 1.0)} | moved  # a frozen encoder does not move
-figures.shifts({"the same patch, before and after adaptation to all labels": drawn}, "cosine of features")
+title = "the same patch, before and after adaptation to all labels"
+figures.shifts({title: moved}, "cosine of features", spread={title: log.spread("moved/")})
 
 # %% break-bend-table
 log.table("moved/")
@@ -650,11 +686,16 @@ def first_push(head):
     """The loss's pull on the features, times N: mean length, and mean cosine with each class's own direction."""
     h, target = measures.embed(encoder, photos.train.x), F.one_hot(photos.train.y, CLASSES).float().to(device)
     with torch.no_grad():
-        push = (target - head(h).softmax(dim=1)) @ head.weight
+        errors = target - head(h).softmax(dim=1)
+        push = errors @ head.weight
     counts = target.sum(dim=0)[:, None]
     own = target.T @ h / counts - h.mean(dim=0)
     along = F.cosine_similarity(target.T @ push / counts, own).mean()
-    return {"length of the push": push.norm(dim=1).mean(), "cosine with the class's own direction": along}
+    return {
+        "length of the errors": errors.norm(dim=1).mean(),
+        "length of the push": push.norm(dim=1).mean(),
+        "cosine with the class's own direction": along,
+    }
 
 
 torch.manual_seed(log.seed)
@@ -689,14 +730,20 @@ def of_kind(kind):
     return replace(photos, **changed)
 
 
-refitted = {}
+# The linear probe, and the probe on crops, leave the encoder as it was.
+adapted = {way: models[way, "all"][0] for way in WAYS if way != "probe, then crops"} | untrained
 for kind in ("grey", "turned"):
     changed = of_kind(kind)
-    for way in WAYS:
-        h = models[way, "all"][0]
+    for way, h in adapted.items():
         accuracy = adaptation.linear_probe(h, changed, 50, seed=log.seed).accuracy
-        refitted.setdefault(way, {})[kind] = log.record(f"refitted/{way}/{kind}", accuracy, unit="accuracy")
+        log.record(f"refitted/{way}/{kind}", accuracy, unit="accuracy")
 log.table("refitted/")
+
+# %% break-agree-run
+for way, h in adapted.items():
+    for kind in ("grey", "noise", "turned"):
+        log.record(f"invariance/{way}/{kind}", measures.invariance(h, kinds["as they are"], kinds[kind]), digits=2)
+log.table("invariance/")
 
 # %% break-lost-interpret [markdown]
 # On grey patches **all encoders are equal**: {{ refitted/linear probe/grey }} before fine-tuning,

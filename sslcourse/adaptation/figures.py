@@ -9,6 +9,19 @@ from sslcourse import plots
 
 COLORS = (*plots.OKABE_ITO[:5], "#000000")  # the two blues are too alike for pale points
 ALL = 400  # where "all" stands on an axis of labels a class
+BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = plots.OKABE_ITO
+LOOKS = {  # the colour, marker and hatch of each way, the same in all figures
+    "linear probe": (BLUE, "o", ""),
+    "probe, then crops": (SKY, "P", "--"),
+    "LoRA": (VERMILION, "s", "//"),
+    "probe, then fine-tune": (GREEN, "^", ".."),
+    "fine-tune": (PINK, "D", "xx"),
+    "supervised": (ORANGE, "v", "\\\\"),
+    "prototypes": (VERMILION, "*", ""),  # the frozen ways and the moving ones never share a panel
+    "kNN": (GREEN, "X", ""),
+    "raw input": ("gray", "<", ""),
+    "random init": (BLACK, ">", ""),
+}
 
 
 def budget(
@@ -36,8 +49,9 @@ def budget(
     left.set(xticks=[], yticks=[], xlabel="first principal component of the features", ylabel="second")
     left.set_title(f"{labels} label{'s' if labels > 1 else ''} a class (outlined)")
     left.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    for (name, row), marker in zip(curves.items(), "os^", strict=False):
-        right.plot(list(row), list(row.values()), marker=marker, ms=9, label=f"{name}: {row[labels]:.2f}")
+    for name, row in curves.items():
+        color, marker, _ = LOOKS[name]
+        right.plot(list(row), list(row.values()), color=color, marker=marker, ms=9, label=f"{name}: {row[labels]:.2f}")
     right.axvline(labels, color="gray", linestyle=":")
     right.set(xscale="log", ylim=(0, 1), xlabel="labels a class", ylabel="accuracy on test", title="all 13 photographs")
     right.set_xticks(list(next(iter(curves.values()))), [str(n) for n in next(iter(curves.values()))])
@@ -51,25 +65,24 @@ def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapp
 
     Labels are numbers as text, or "all". spread: {method: {labels: (mean, std)}} of the ledger, drawn as a band.
     """
-    made, axes = plots.figure(1, len(panels), 7.2 * len(panels), 5.4)
+    made, axes = plots.figure(1, len(panels), 7.5 * len(panels), 6.5)
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
-        for index, (name, row) in enumerate(methods.items()):
-            style = {
-                "color": plots.OKABE_ITO[index],
-                "marker": "os^Dv"[index],
-                "linestyle": ("-", "--", "-.")[index % 3],
-            }
-            axis.plot(places(row), list(row.values()), ms=9, label=name, **style)
+        for name, row in methods.items():
+            color, marker, _ = LOOKS[name]
+            axis.plot(places(row), list(row.values()), ms=10, label=name, color=color, marker=marker)
             if known := spread.get(name):
                 low, high = ([mean + side * std for mean, std in known.values()] for side in (-1, 1))
-                axis.fill_between(places(known), low, high, color=style["color"], alpha=0.15, linewidth=0)
+                axis.fill_between(places(known), low, high, color=color, alpha=0.15, linewidth=0)
         axis.axhline(chance, color="gray", linewidth=1)
-        axis.set(title=title, xscale="log", xlabel="labels a class", ylim=(0, 1))
+        axis.set_title(title, fontsize=18)
+        axis.set(xscale="log", ylim=(0, 0.9))
+        axis.set_xlabel("labels a class", fontsize=17)
         axis.set_xticks([1, 2, 5, 10, 50, ALL], ["1", "2", "5", "10", "50", "all"])
+        axis.tick_params(labelsize=16)
         axis.minorticks_off()
-        axis.legend(frameon=False, loc="lower right", fontsize=13, bbox_to_anchor=(1, 0.08))
-    axes[0].set_ylabel("accuracy on test")
-    axes[0].annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", color="gray", fontsize=12)
+        axis.legend(frameon=False, loc="lower right", fontsize=16, bbox_to_anchor=(1, 0.08))
+    axes[0].set_ylabel("accuracy on test", fontsize=17)
+    axes[0].annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", color="gray", fontsize=14)
     return made
 
 
@@ -78,20 +91,30 @@ def places(row: Mapping[str, object]) -> list[int]:
     return [ALL if labels == "all" else int(labels) for labels in row]
 
 
-def shifts(panels: Mapping[str, Mapping[str, Mapping[str, float]]], ylabel: str, chance: float | None = None) -> Figure:
+def shifts(
+    panels: Mapping[str, Mapping[str, Mapping[str, float]]],
+    ylabel: str,
+    chance: float | None = None,
+    spread: Mapping[str, Mapping] | None = None,
+) -> Figure:
     """Bars, a group for each kind of test patch and a colour for each method, a panel below another.
 
-    panels: {title: {method: {kind: value in [0,1]}}}.
+    panels: {title: {method: {kind: value in [0,1]}}}. spread: {title: {method: {kind: (mean, std)}}} of the ledger,
+    drawn as whiskers.
     """
-    made, axes = plots.figure(len(panels), 1, 12, 4 * len(panels))
+    made, axes = plots.figure(len(panels), 1, 13, 4.2 * len(panels))
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         width = 0.8 / len(methods)
         for index, (name, row) in enumerate(methods.items()):
             at = [group + (index - (len(methods) - 1) / 2) * width for group in range(len(row))]
-            style = {"color": plots.OKABE_ITO[index], "hatch": ("", "//", "..", "xx", "\\\\")[index]}
-            axis.bar(at, list(row.values()), width, label=name, edgecolor="white", **style)
+            color, _, hatch = LOOKS[name]
+            axis.bar(at, list(row.values()), width, label=name, edgecolor="white", color=color, hatch=hatch)
+            if known := (spread or {}).get(title, {}).get(name):
+                means, stds = zip(*(known[kind] for kind in row), strict=True)
+                axis.errorbar(at, means, stds, fmt="none", ecolor="black", elinewidth=2, capsize=4)
         if chance is not None:
             axis.axhline(chance, color="black", linestyle=":", linewidth=2, label="chance")
         axis.set(xticks=range(len(row)), xticklabels=list(row), ylim=(0, 1), ylabel=ylabel, title=title)
+        axis.tick_params(labelsize=16)
     axes[0].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made

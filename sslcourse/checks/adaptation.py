@@ -39,6 +39,7 @@ def probe_mistakes(inputs: dict) -> dict[str, tuple[Tensor, Tensor]]:
     later = (h @ new_W.T + b).softmax(dim=1) - target
     right = F.cross_entropy(logits, y, reduction="none").exp().reciprocal()  # probability of the right class
     return {
+        "the error is the softmax minus the one-hot labels; you have its negative": moved(-slope_W, -slope_b),
         "you go uphill: the step is minus lr times the gradient": (2 * W - new_W, 2 * b - moved()[1]),
         "the gradient is a sum over the samples; the loss is their mean, so divide by N": moved(
             n * slope_W, n * slope_b
@@ -55,6 +56,13 @@ def probe_mistakes(inputs: dict) -> dict[str, tuple[Tensor, Tensor]]:
         "the penalty has the wrong sign: it pulls W towards zero": moved(decay=-decay),
         "the penalty is decay/2 times the sum of squares, so that its gradient is decay * W, not 2 * decay * W": (
             moved(decay=2 * decay)
+        ),
+        "the penalty is decay/2 times the sum of squares, so that its gradient is decay * W, not decay / 2 * W": (
+            moved(decay=decay / 2)
+        ),
+        "the penalty is divided by N, too; only the cross-entropy is a mean over samples": moved(decay=decay / n),
+        "you divide by the number of classes; the mean is over the N samples": moved(
+            n * slope_W / len(W), n * slope_b / len(W)
         ),
         "b is penalised, too; the penalty is on W alone": moved(slope_b=slope_b + decay * b),
         "decay is not multiplied by lr: its penalty is a part of the loss, and so of the gradient": (
@@ -114,13 +122,14 @@ def rest(inputs: dict) -> dict:
 
 
 def prototype_cases(rng: torch.Generator) -> list[dict]:
-    """N, C and D all different, features of all lengths, labels in any order; at last a class without samples."""
+    """N, C and D all different, features of all lengths, labels in any order; two classes without samples, one the last."""
     made = []
     for n, classes, d in ((9, 3, 5), (14, 4, 6), (12, 5, 3)):
         y = (torch.arange(n) % classes)[torch.randperm(n, generator=rng)]
         h = torch.randn(n, d, generator=rng) + 0.5
         made.append({"h": h * (0.2 + 4 * torch.rand(n, 1, generator=rng)), "y": y, "classes": classes})
-    made[-1]["y"][made[-1]["y"] == 1] = 3
+    made[1]["y"][made[1]["y"] == 3] = 0
+    made[2]["y"][made[2]["y"] == 1] = 3
     return made
 
 
@@ -233,6 +242,11 @@ def start_fault(inputs: dict, outputs: dict) -> str | None:
         return "A and B both start at zero: then neither ever gets a gradient (each one's is a product with the other)"
     if not a.any():
         return "A starts at zero and B at random; it is the other way round: B at zero"
+    if torch.linalg.matrix_rank(a.double()) < rank:
+        return (
+            "the rows of A start alike: then B's columns get the same gradients, and the adapter never has rank "
+            f"{rank}; start A with random numbers"
+        )
     tolerance = 1e-4  # float32, numbers of up to some tens
     if distance(found, base) > tolerance:
         if b.any():
@@ -269,6 +283,12 @@ def sum_fault(inputs: dict, outputs: dict) -> str | None:
         )
     if not all(outputs["reached"]):
         return "the sum is right, but no gradient reaches A and B both: is one of them detached, or its .data used?"
+    down, wanted = outputs["down"], right @ (W + alpha / rank * B @ A)
+    if down is None or distance(down, wanted) > 1e-3 * (1 + wanted.abs().max().item() / 10):
+        return (
+            "the sum is right, but the gradient that it sends down to x is not, so that layers below would learn wrong "
+            "things: freeze parameters, and compute without no_grad or detach"
+        )
     return None
 
 

@@ -84,6 +84,30 @@ def penalty_twice(W, b, h, y, lr, decay):
     return W - lr * (error.T @ h + 2 * decay * W), b - lr * error.sum(dim=0)
 
 
+@probe.refuse("not decay / 2")
+def penalty_halved(W, b, h, y, lr, decay):
+    error = error_of(W, b, h, y) / len(h)
+    return W - lr * (error.T @ h + decay / 2 * W), b - lr * error.sum(dim=0)
+
+
+@probe.refuse("penalty is divided by N")
+def penalty_in_the_mean(W, b, h, y, lr, decay):
+    error = error_of(W, b, h, y)
+    return W - lr * (error.T @ h + decay * W) / len(h), b - lr * error.mean(dim=0)
+
+
+@probe.refuse("its negative")
+def error_upside_down(W, b, h, y, lr, decay):
+    error = -error_of(W, b, h, y) / len(h)
+    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+
+
+@probe.refuse("number of classes")
+def mean_over_classes(W, b, h, y, lr, decay):
+    error = error_of(W, b, h, y) / len(W)
+    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+
+
 @probe.refuse("b is penalised")
 def bias_penalised(W, b, h, y, lr, decay):
     error = error_of(W, b, h, y) / len(h)
@@ -192,6 +216,18 @@ def classes_seen_only(h, y, classes):
     return torch.stack([F.normalize(unit[y == c].mean(dim=0), dim=0) for c in y.unique()])
 
 
+@proto.refuse("a row, too")
+def classes_not_used(h, y, classes):
+    members = F.one_hot(y).float()
+    return F.normalize(members.T @ F.normalize(h, dim=1), dim=1)
+
+
+@proto.refuse("a row, too")
+def up_to_the_last_class_seen(h, y, classes):
+    unit = F.normalize(h, dim=1)
+    return torch.stack([F.normalize(unit[y == c].sum(dim=0), dim=0) for c in range(int(y.max()) + 1)])
+
+
 @proto.refuse("dim=1")
 def normalised_columns(h, y, classes):
     return F.normalize(F.one_hot(y, classes).float().T @ F.normalize(h, dim=0), dim=1)
@@ -279,6 +315,21 @@ def with_one_weight(layer, rank, alpha):
     return Merged()
 
 
+@adapter.accept
+def with_a_parametrisation(layer, rank, alpha):
+    class Plus(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.A = nn.Parameter(torch.randn(rank, layer.in_features))
+            self.B = nn.Parameter(torch.zeros(layer.out_features, rank))
+
+        def forward(self, weight):
+            return weight + alpha / rank * self.B @ self.A
+
+    layer.requires_grad_(False)
+    return nn.utils.parametrize.register_parametrization(layer, "weight", Plus())
+
+
 @adapter.refuse("own weight", "frozen")
 def not_frozen(layer, rank, alpha):
     return Adapted(layer, rank, alpha / rank, freeze=False)
@@ -346,6 +397,57 @@ def with_a_relu_between(layer, rank, alpha):
 def plain_tensors(layer, rank, alpha):
     adapted = Adapted(layer, rank, alpha / rank)
     return adapted.requires_grad_(False)
+
+
+@adapter.refuse("nothing asks for gradients", "attributes of the module")
+def leaves_that_are_no_parameters(layer, rank, alpha):
+    class LoRA(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer.requires_grad_(False)
+            self.A = torch.randn(rank, layer.in_features, requires_grad=True)
+            self.B = torch.zeros(layer.out_features, rank, requires_grad=True)
+
+        def forward(self, x):
+            return self.layer(x) + alpha / rank * (x @ self.A.T @ self.B.T)
+
+    return LoRA()
+
+
+@adapter.refuse("nothing asks for gradients", "attributes of the module")
+def parameters_in_a_list(layer, rank, alpha):
+    adapted = Adapted(layer, rank, alpha / rank)
+    pair = [adapted.A, adapted.B]
+    del adapted.A, adapted.B
+    adapted.forward = lambda x: layer(x) + alpha / rank * (x @ pair[0].T @ pair[1].T)
+    return adapted
+
+
+@adapter.refuse("rows of A start alike")
+def all_of_A_alike(layer, rank, alpha):
+    adapted = Adapted(layer, rank, alpha / rank)
+    nn.init.ones_(adapted.A)
+    return adapted
+
+
+@adapter.refuse("sends down to x")
+def layer_without_gradient(layer, rank, alpha):
+    adapted = Adapted(layer, rank, alpha / rank)
+
+    def forward(x):
+        with torch.no_grad():
+            kept = layer(x)
+        return kept + alpha / rank * (x @ adapted.A.T @ adapted.B.T)
+
+    adapted.forward = forward
+    return adapted
+
+
+@adapter.refuse("sends down to x")
+def input_detached(layer, rank, alpha):
+    adapted = Adapted(layer, rank, alpha / rank)
+    adapted.forward = lambda x: layer(x) + alpha / rank * (x.detach() @ adapted.A.T @ adapted.B.T)
+    return adapted
 
 
 @adapter.refuse("it should be A")
