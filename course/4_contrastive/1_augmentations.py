@@ -436,7 +436,8 @@ log.table("factors/")
 #   can, as long as anything is left.
 # - **Crop and jitter** together close this shortcut in part: colour {{ factors/crop and jitter/colour }}, higher than
 #   with crops alone with every seed. And shape, rotation and place are felt again, a little ($x$
-#   {{ factors/crop and jitter/x }}), though crops vary the place as before: part of what was hidden, the shortcut hid.
+#   {{ factors/crop and jitter/x }}), though crops vary the place as before: it seems that the shortcut had hidden a
+#   part.
 # - **Noise and blur** change no factor at all, and yet shape, rotation and place fade ({{ factors/Gaussian noise/x }},
 #   {{ factors/Gaussian blur/x }} for $x$), perhaps because they are read from sharp edges. Nothing here tests that.
 #
@@ -545,18 +546,18 @@ log.table("references/")
 # On grey patches, **colour** has the highest row with every seed ({{ rows/grey patches/colour }}; next turns,
 # {{ rows/grey patches/turn }}), though turns alone and no augmentation at all reach as much
 # ({{ grey patches/turn/turn }}, {{ references/no augmentation/grey patches }}) as colour alone
-# ({{ grey patches/colour/colour }}). And training with ten labels a class from end to end has the highest mean on colour
-# patches ({{ references/supervised, ten labels/colour patches }}), but not on grey ones
+# ({{ grey patches/colour/colour }}). And training with ten labels a class from end to end has the highest mean on
+# colour patches ({{ references/supervised, ten labels/colour patches }}), but not on grey ones
 # ({{ references/supervised, ten labels/grey patches }}).
 #
 # In SimCLR's own matrix, on ImageNet, crops alone reach 33.1 % and crops with colour distortion 56.3 %. The authors'
 # reason: two crops of one photograph share their colours, and a network can match them by colours alone
-# [@chen2020simclr]. Our sprites' crop row did just that ({{ factors/crop and resize/colour }}), and jitter closed a part
-# of this way ({{ factors/crop and jitter/colour }}); what is left to match is what the picture shows. Why does that not
-# pay on `photos`? We think: two crops of our patches show the same brick, so there is little else to learn. And to push
-# each sample away from all others, which is all that the run without augmentation can do, spreads features out; for
-# thirteen textures, and after so few epochs, that may be most of the gain. Lesson `4.2` trains three times as long, with
-# the wide encoder, and there colour distortion does pay on grey patches.
+# [@chen2020simclr]. Our sprites' crop row did just that ({{ factors/crop and resize/colour }}), and jitter closed a
+# part of this way ({{ factors/crop and jitter/colour }}); what is left to match is what the picture shows. Why does
+# that not pay on `photos`? We think: two crops of our patches show the same brick, so there is little else to learn.
+# And to push each sample away from all others, which is all that the run without augmentation can do, spreads features
+# out; for thirteen textures, and after so few epochs, that may be most of the gain. Lesson `4.2` trains three times as
+# long, with the wide encoder, and there colour distortion does pay on grey patches.
 
 # %% break [markdown]
 # ## Break it
@@ -611,8 +612,9 @@ log.table("tasks/")
 #   {{ tasks/raw input/side }}).
 # - **Crops** are the best for colour ({{ tasks/crop and resize/colour }}) and poor for height
 #   ({{ tasks/crop and resize/height }}). With **jitter** behind them the height is back
-#   ({{ tasks/crop and jitter/height }}), and some of the colour is gone ({{ tasks/crop and jitter/colour }}; jitter alone
-#   {{ tasks/colour jitter/colour }}). Neither does alone what the pair does: no other row has a weakest column as good.
+#   ({{ tasks/crop and jitter/height }}), and some of the colour is gone ({{ tasks/crop and jitter/colour }}; jitter
+#   alone {{ tasks/colour jitter/colour }}). Neither does alone what the pair does: no other row has a weakest column as
+#   good.
 #
 # No row is the best in all columns, not even "no augmentation". **What helps with one question can cost you another.**
 # SimCLR's recipe is right for "what object is in the picture?" and wrong for "where is it?" or "which bird,
