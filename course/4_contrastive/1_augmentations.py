@@ -595,8 +595,7 @@ means = found.clone()
 for i, name in enumerate(networks):
     for j, task in enumerate(TASKS):
         means[i, j] = known[name][task][0] if name in known else found[i, j]
-panels = {"this run": found, "mean of seeds": means}
-panels = {title: (accuracies, list(TASKS), "question") for title, accuracies in panels.items()}
+panels = {"this run": (found, list(TASKS), "question"), "mean of seeds": (means, list(TASKS), "question")}
 plots.confusion(panels, list(networks), "views", fontsize=15)
 
 # %% break-table
