@@ -69,18 +69,31 @@ def training(histories: Mapping[str, History]) -> Figure:
     return made
 
 
-def accuracies(table: Mapping[str, Mapping[str, float]], chance: float, title: str = "") -> Figure:
-    """Dots of test accuracy, a row for each method and a colour for each column: {method: {labels: accuracy}}."""
-    made, (axis,) = figure(1, 1, 10, 1.4 + 0.5 * len(table))
+def accuracies(
+    table: Mapping[str, Mapping[str, float]],
+    chance: float,
+    title: str = "",
+    spread: Mapping[str, Mapping] | None = None,
+) -> Figure:
+    """Dots of test accuracy, a row for each method and a colour for each column: {method: {labels: accuracy}}.
+
+    spread: {method: {labels: (mean, std)}} over the ledger's seeds, drawn as a bar below the dot where there is one.
+    """
+    made, (axis,) = figure(1, 1, 10, 1.4 + (0.75 if spread else 0.5) * len(table))
     columns = list(dict.fromkeys(name for row in table.values() for name in row))
     markers = "osD^v"
     for index, column in enumerate(columns):
         found = [(row[column], place) for place, row in enumerate(table.values()) if column in row]
         x, y = zip(*found, strict=True)
         axis.scatter(x, y, s=130, marker=markers[index], label=column, zorder=3, clip_on=False)
+        for place, method in enumerate(table if spread else ()):
+            if known := spread.get(method, {}).get(column):
+                style = {"color": OKABE_ITO[index], "capsize": 6, "elinewidth": 2.5}
+                axis.errorbar(known[0], place + 0.25 + 0.13 * index, xerr=known[1], fmt="|", ms=10, **style)
     axis.axvline(chance, color="gray", linestyle=":", linewidth=2)
     axis.annotate("chance", (chance, -0.6), xytext=(4, 0), textcoords="offset points", color="gray", va="center")
-    axis.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1), xlabel="accuracy on test", title=title)
+    axis.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1), title=title)
+    axis.set_xlabel("accuracy on test" + ("; bars: mean ± spread over seeds" if spread else ""))
     axis.set_ylim(len(table) - 0.5, -0.9)
     axis.grid(axis="y", alpha=0.3)
     if len(columns) > 1:
@@ -204,10 +217,11 @@ def confusion(
     rows: Sequence[str],
     ylabel: str,
     limits: tuple[float, float] = (0, 1),
+    fontsize: int = 12,
 ) -> Figure:
     """Matrices of shares, a number in each field: {title: (matrix (R,C), names of the C columns, what they are)}.
 
-    limits: the values of the darkest and of the lightest field.
+    limits: the values of the darkest and of the lightest field. fontsize: of the numbers.
     """
     names = 0.8 + 0.12 * max(map(len, rows))  # inches beside a matrix
     widths = [names + len(columns) * max(0.72, 0.13 * max(map(len, columns))) for _, columns, _ in panels.values()]
@@ -219,8 +233,8 @@ def confusion(
         axis.imshow(matrix.numpy(), cmap="cividis", vmin=limits[0], vmax=limits[1], aspect="auto")
         for i, row in enumerate(matrix.tolist()):
             for j, share in enumerate(row):
-                color = "black" if share > sum(limits) / 2 else "white"
-                axis.text(j, i, f"{share:.2f}".replace("0.", "."), ha="center", va="center", color=color, fontsize=12)
+                style = {"color": "black" if share > sum(limits) / 2 else "white", "fontsize": fontsize}
+                axis.text(j, i, f"{share:.2f}".replace("0.", "."), ha="center", va="center", **style)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axis.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
         axis.spines[:].set_visible(False)

@@ -1,5 +1,6 @@
 """Augmentations: identity at zero, in range, decided by the seed, as torchvision does it, no sample sees another."""
 
+import ast
 import math
 
 import pytest
@@ -7,9 +8,11 @@ import torch
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as reference
 
-from sslcourse import augment
+from sslcourse import augment, course
 from sslcourse.augment import functional
+from sslcourse.authoring import source
 from sslcourse.training.loop import generator
+from tests.banks import augmentations as bank
 
 CLASSES = (
     augment.Crop, augment.Flip, augment.ColorDrop, augment.Jitter, augment.Rotate, augment.Cutout, augment.Noise,
@@ -80,7 +83,7 @@ def test_no_sample_sees_another(augmentation):
     assert not torch.equal(before[5], after[5])
 
 
-@pytest.mark.parametrize("name", [n for n in augment.FIGURE_4 if n not in ("flip", "color drop", "Sobel filter")])
+@pytest.mark.parametrize("name", [n for n in augment.FIGURE_4 if n not in ("flip", "colour drop", "Sobel filter")])
 def test_each_sample_has_parameters_of_its_own(name):
     x = images(1).expand(16, -1, -1, -1)
     results = augment.FIGURE_4[name](x, generator(0))
@@ -207,12 +210,12 @@ def test_a_crop_s_grid_reads_what_the_crop_reads():
 def test_a_slider_moves_its_own_augmentation_alone():
     x = images(2)
     assert torch.equal(augment.figure_4(x, {}), x)
-    noise, jitter = augment.FIGURE_4["Gaussian noise"], augment.FIGURE_4["color jitter"]
+    noise, jitter = augment.FIGURE_4["Gaussian noise"], augment.FIGURE_4["colour jitter"]
     with_noise = augment.figure_4(x, {"Gaussian noise": 0.5}, seed=3)
     assert torch.equal(augment.figure_4(x, {"Gaussian noise": 0.5}, seed=3), with_noise)
-    both = augment.figure_4(x, {"Gaussian noise": 0.5, "color jitter": 1}, seed=3)
+    both = augment.figure_4(x, {"Gaussian noise": 0.5, "colour jitter": 1}, seed=3)
     places = {name: 30 + place for place, name in enumerate(augment.FIGURE_4)}
-    jittered = jitter(x, generator_at(places["color jitter"]))
+    jittered = jitter(x, generator_at(places["colour jitter"]))
     assert torch.equal(noise.at(0.5)(jittered, generator_at(places["Gaussian noise"])), both)
 
 
@@ -226,3 +229,32 @@ def test_at_leaves_the_original_alone_and_refuses_what_cannot_be():
     assert (crop.strength, weaker.strength, weaker.min_area, weaker.flip) == (1.0, 0.5, 0.2, 1.0)
     with pytest.raises(ValueError, match="strength is 2; it must lie between 0 and 1"):
         crop.at(2)
+
+
+def as_the_lesson_uses(**answers):
+    """Lesson 4.1's classes Crop and Jitter, which apply a student's functions."""
+    (cell,) = [cell for cell in source.read(course.lesson("4.1").source).cells if cell.id == "yours"]
+    tree = ast.parse(cell.source)
+    tree.body = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    space = {"augment": augment, "functional": functional, "F": F} | answers
+    exec(compile(tree, "yours", "exec"), space)
+    return space["Crop"], space["Jitter"]
+
+
+@pytest.mark.parametrize("answer", bank.grids.right)
+def test_each_accepted_grid_crops_the_lesson_s_pictures(answer):
+    x = images(8)
+    crop, _ = as_the_lesson_uses(crop_grid=answer)
+    result = crop(min_area=0.2, flip=0.5)(x, generator(0))
+    assert result.dtype == torch.float32 and result.device == x.device
+    boxes_inside = (result - augment.Crop(min_area=0.2, flip=0.5)(x, generator(0)))[:, :, 6:-6, 6:-6]
+    assert boxes_inside.abs().median() < 1e-5, "as the package's, save at a box's border"
+
+
+@pytest.mark.parametrize("answer", bank.jitters.right)
+def test_each_accepted_jitter_distorts_the_lesson_s_pictures(answer):
+    x = images(8)
+    _, jitter = as_the_lesson_uses(jitter=answer)
+    result = jitter()(x, generator(0))
+    assert result.dtype == torch.float32 and result.device == x.device
+    torch.testing.assert_close(result, augment.Jitter()(x, generator(0)), atol=1e-4, rtol=0)

@@ -163,7 +163,7 @@ LESSONS = {
     "2.1": Seen("Gibbs steps", until="gibbs-widget"),
     "2.3": Seen("weight", until="analogy-box"),
     "2.2": Seen("code 1", until="walk-widget"),
-    "4.1": Seen("color jitter", until="explorer"),
+    "4.1": Seen("colour jitter", until="explorer"),
     "4.2": Seen("temperature"),
     "5.1": Seen("labels a class", until="budget-widget"),
 }

@@ -39,6 +39,15 @@ def test_figures_label_their_axes(pairs):
     assert len(pictures.axes) == 6
 
 
+def test_accuracies_show_the_ledger_s_spread_where_there_is_one():
+    table = {"raw": {"1": 0.2, "all": 0.5}, "SimCLR": {"1": 0.4}}
+    bare, barred = (plots.accuracies(table, 0.1, spread=s).axes[0] for s in (None, {"SimCLR": {"1": (0.5, 0.1)}}))
+    assert len(bare.containers) == 0
+    (bar,) = barred.containers
+    (line,) = bar.lines[2]
+    assert [x for x, _ in line.get_segments()[0]] == pytest.approx([0.4, 0.6])
+
+
 def test_the_slider_redraws(pairs, shown):
     widgets.temperature(*pairs)
     box, first = shown
@@ -57,10 +66,10 @@ def test_the_explorer_shows_what_each_encoder_makes_of_ten_sliders(shown):
     box, first = shown
     sliders = {slider.description: slider for slider in box.children}
     assert set(augment.FIGURE_4) < set(sliders) and sliders["picture"].value == 4
-    sliders["color jitter"].value = 1.0
+    sliders["colour jitter"].value = 1.0
     assert isinstance(shown[-1], Image) and shown[-1].data != first.data
     jittered = shown[-1].data
-    sliders["color jitter"].value = 0.0
+    sliders["colour jitter"].value = 0.0
     assert shown[-1].data == first.data != jittered
 
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from sslcourse import measures
 from sslcourse.augment import crop_grid, functional, jitter, to_grey
 from sslcourse.checks import Check, distance, likely_cause, tensor_fault
-from sslcourse.checks.apply import factor_features, factor_run
+from sslcourse.checks.apply import batch_run, factor_features, factor_run
 from sslcourse.data import sprites
 from sslcourse.measures import factor_invariance
 
@@ -24,6 +24,17 @@ def grid_cases(rng: torch.Generator) -> list[dict]:
     return made
 
 
+def sample_by_sample(outputs: dict) -> str | None:
+    """What is wrong with a right answer whose operations (`batch_run`) grow with the number of samples."""
+    (few, fewer), (many, more) = outputs["operations"]
+    if more <= fewer:
+        return None
+    return (
+        f"right, but it works sample by sample: {fewer} operations for {few} pictures, {more} for {many}; the lesson "
+        "needs the whole batch at once"
+    )
+
+
 def grid_verdict(inputs: dict, outputs: dict) -> str | None:
     boxes, (height, width) = inputs["boxes"], inputs["size"]
     right, result = crop_grid(boxes, (height, width)), outputs["result"]
@@ -34,7 +45,7 @@ def grid_verdict(inputs: dict, outputs: dict) -> str | None:
         return fault
     tolerance = 1e-5  # float32, numbers of about 1
     if distance(result, right) <= tolerance:
-        return None
+        return sample_by_sample(outputs)
     return likely_cause(result, right, grid_mistakes(boxes, height, width), 10 * tolerance) or (
         f"it is off by up to {distance(result, right):.3g}; for the box (top, left, height, width) = "
         f"{[round(side, 2) for side in boxes[0].tolist()]} in a picture of {height} x {width}, the first pixel should "
@@ -110,7 +121,7 @@ def jitter_verdict(inputs: dict, outputs: dict) -> str | None:
         return fault
     tolerance = 1e-5  # float32, numbers of at most 1
     if distance(result, right) <= tolerance:
-        return None
+        return sample_by_sample(outputs)
     if distance(right, x) <= tolerance and distance(result, x) > 10 * tolerance:
         return f"with all factors 1 nothing should change, and something does, by up to {distance(result, x):.3g}"
     if cause := likely_cause(result, right, jitter_mistakes(**inputs), 10 * tolerance):
@@ -135,6 +146,8 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
         return (factor * x + (1 - factor) * to_grey(x)).clamp(0, 1)
 
     lit = bright(x)
+    brighter = b * x
+    by_contrast = c * lit + (1 - c) * to_grey(lit).mean(dim=(1, 2, 3), keepdim=True)
     first = {"brightness": brightness[:1], "contrast": contrast[:1], "saturation": saturation[:1]}
     unclamped = c * (b * x) + (1 - c) * to_grey(b * x).mean(dim=(1, 2, 3), keepdim=True)
     unclamped = s * unclamped + (1 - s) * to_grey(unclamped)
@@ -144,6 +157,8 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
         ),
         "clamp to 0 and 1 after each step, not only at the end": unclamped.clamp(0, 1),
         "nothing is clamped: after each step, values must lie between 0 and 1": unclamped,
+        "clamp after the first step, too: a brightness above 1 leads beyond 1": saturated(contrasted(brighter)),
+        "clamp after the second step, too: a contrast above 1 leads below 0 and beyond 1": saturated(by_contrast),
         "the last step is not clamped": s * contrasted(lit) + (1 - s) * to_grey(contrasted(lit)),
         "contrast goes about the picture's mean grey, not about 0.5": saturated(contrasted(lit, torch.tensor(0.5))),
         "contrast goes about one mean grey a picture; you took a mean for each channel": saturated(
@@ -163,6 +178,12 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
         ),
         "the grey of the last step is that of the picture after the change of contrast": (
             s * contrasted(lit) + (1 - s) * to_grey(x)
+        ).clamp(0, 1),
+        "contrast is the wrong way round: 0 should give the mean grey, 1 should change nothing": saturated(
+            ((1 - c) * lit + c * to_grey(lit).mean(dim=(1, 2, 3), keepdim=True)).clamp(0, 1)
+        ),
+        "saturation goes about each pixel's own grey, not about the picture's mean grey": (
+            s * contrasted(lit) + (1 - s) * to_grey(contrasted(lit)).mean(dim=(1, 2, 3), keepdim=True)
         ).clamp(0, 1),
         "saturation is the wrong way round: 0 should give grey, 1 should change nothing": saturated(
             contrasted(lit), 1 - s
@@ -223,11 +244,20 @@ def factor_mistakes(h, factors: dict[str, Tensor], name: str, order: Tensor) -> 
         return F.cosine_similarity(a, b, dim=dim).mean()
 
     a, b = before - mean, after - mean
+    middle, everything = (before + after).mean(dim=0) / 2, before.mean()
+    numbers = h(sprites.render(**factors | {name: order}))
     return {
         "the mean feature must be taken away first: without that, all features look alike": cosine(before, after),
         "take the mean of the features before the change from both": cosine(a, after - after.mean(dim=0)),
         "only the features before were centred; take the same mean from those after": cosine(a, after),
         "only the features after were centred; take the same mean from those before": cosine(before, b),
+        "the mean is that of the features before alone; yours is that of before and after together": cosine(
+            before - middle, after - middle
+        ),
+        "the mean is that of all samples, one number for each feature (dim=0); you took one number in all": cosine(
+            before - everything, after - everything
+        ),
+        "`order` holds the numbers of samples, not values: take factors[name][order]": cosine(a, numbers - mean),
         "the mean is that of all samples, one number for each feature (dim=0); you took one for each sample": cosine(
             before - before.mean(dim=1, keepdim=True), after - after.mean(dim=1, keepdim=True)
         ),
@@ -247,7 +277,7 @@ def factor_mistakes(h, factors: dict[str, Tensor], name: str, order: Tensor) -> 
 
 
 CHECKS = {
-    "crop_grid": Check("crop_grid", crop_grid, grid_cases, grid_verdict),
-    "jitter": Check("jitter", jitter, jitter_cases, jitter_verdict),
+    "crop_grid": Check("crop_grid", crop_grid, grid_cases, grid_verdict, batch_run),
+    "jitter": Check("jitter", jitter, jitter_cases, jitter_verdict, batch_run),
     "factor_invariance": Check("factor_invariance", factor_invariance, factor_cases, factor_verdict, factor_run),
 }

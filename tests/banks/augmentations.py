@@ -1,5 +1,6 @@
 """Lesson 4.1: how students write the crop's grid, the colour jitter and the invariance of a factor."""
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -40,6 +41,28 @@ def by_affine_grid(boxes, size):
 
 
 @grids.accept
+def in_double(boxes, size):
+    rows, columns = (torch.from_numpy((np.arange(n) + 0.5) / n) for n in size)
+    top, left, tall, wide = boxes.split(1, dim=1)
+    return grid_of(left + columns * wide, top + rows * tall, size)
+
+
+@grids.refuse("sample by sample", "whole batch")
+def box_by_box(boxes, size):
+    return torch.cat([by_expanding(box[None], size) for box in boxes])
+
+
+@grids.refuse("sample by sample", "whole batch")
+def by_lists(boxes, size):
+    (height, width), grid = size, []
+    for top, left, tall, wide in boxes.tolist():
+        x = [2 * (left + (j + 0.5) / width * wide) / width - 1 for j in range(width)]
+        y = [2 * (top + (i + 0.5) / height * tall) / height - 1 for i in range(height)]
+        grid.append([[[across, down] for across in x] for down in y])
+    return torch.tensor(grid)
+
+
+@grids.refuse("sample by sample", "whole batch")
 def by_loops(boxes, size):
     height, width = size
     grid = torch.zeros(len(boxes), height, width, 2)
@@ -151,6 +174,17 @@ def by_lerp(x, brightness, contrast, saturation):
 
 
 @jitters.accept
+def all_in_double(x, brightness, contrast, saturation):
+    return step_by_step(x.double(), brightness.double(), contrast.double(), saturation.double())
+
+
+@jitters.refuse("sample by sample", "whole batch")
+def picture_by_picture(x, brightness, contrast, saturation):
+    parts = (part.split(1) for part in (x, brightness, contrast, saturation))
+    return torch.cat([step_by_step(*sample) for sample in zip(*parts, strict=True)])
+
+
+@jitters.refuse("sample by sample", "whole batch")
 def by_torchvision(x, brightness, contrast, saturation):
     from torchvision.transforms.v2 import functional as tv
 
@@ -214,7 +248,34 @@ def about_the_plain_mean(x, brightness, contrast, saturation):
     return mixed(x, to_grey(x), saturation)
 
 
-@jitters.refuse("wrong way round")
+@jitters.refuse("contrast is the wrong way round")
+def contrast_inverted(x, brightness, contrast, saturation):
+    x = (x * per_picture(brightness)).clamp(0, 1)
+    return mixed(mixed(x, mean_grey(x), 1 - contrast), to_grey(mixed(x, mean_grey(x), 1 - contrast)), saturation)
+
+
+@jitters.refuse("each pixel's own grey")
+def saturation_about_the_mean(x, brightness, contrast, saturation):
+    x = (x * per_picture(brightness)).clamp(0, 1)
+    x = mixed(x, mean_grey(x), contrast)
+    return mixed(x, mean_grey(x), saturation)
+
+
+@jitters.refuse("clamp after the first step")
+def first_step_unclamped(x, brightness, contrast, saturation):
+    x = x * per_picture(brightness)
+    x = mixed(x, mean_grey(x), contrast)
+    return mixed(x, to_grey(x), saturation)
+
+
+@jitters.refuse("clamp after the second step")
+def second_step_unclamped(x, brightness, contrast, saturation):
+    x = (x * per_picture(brightness)).clamp(0, 1)
+    x = mean_grey(x) + per_picture(contrast) * (x - mean_grey(x))
+    return mixed(x, to_grey(x), saturation)
+
+
+@jitters.refuse("saturation is the wrong way round")
 def saturation_inverted(x, brightness, contrast, saturation):
     return step_by_step(x, brightness, contrast, 1 - saturation)
 
@@ -281,6 +342,32 @@ def sample_by_sample(h, render, factors, name, order):
 @factors_.accept
 def as_a_number(h, render, factors, name, order):
     return centred(h, render, factors, name, order).item()
+
+
+@factors_.accept
+def as_a_number_of_numpy(h, render, factors, name, order):
+    before, after = (features.numpy() for features in pair(h, render, factors, name, order))
+    a, b = before - before.mean(axis=0), after - before.mean(axis=0)
+    return ((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean()
+
+
+@factors_.refuse("before alone")
+def mean_of_both(h, render, factors, name, order):
+    before, after = pair(h, render, factors, name, order)
+    mean = torch.cat([before, after]).mean(dim=0)
+    return F.cosine_similarity(before - mean, after - mean).mean()
+
+
+@factors_.refuse("one number in all")
+def one_mean_of_all(h, render, factors, name, order):
+    before, after = pair(h, render, factors, name, order)
+    return F.cosine_similarity(before - before.mean(), after - before.mean()).mean()
+
+
+@factors_.refuse("order", "not values")
+def order_as_values(h, render, factors, name, order):
+    before, after = h(render(**factors)), h(render(**{**factors, name: order}))
+    return F.cosine_similarity(before - before.mean(dim=0), after - before.mean(dim=0)).mean()
 
 
 @factors_.refuse("mean feature must be taken away")
