@@ -340,7 +340,8 @@ for i, (name, augmentation) in enumerate(FIGURE_4.items()):
     changed = augmentation(x_test, torch.Generator().manual_seed(log.seed))
     for j, (encoder, h) in enumerate(compared.items()):
         answers[i, j] = log.record(f"answers/{name}/{encoder}", measures.invariance(h, x_test, changed), digits=2)
-plots.confusion({"invariance, test patches": (answers, list(compared), "encoder")}, list(FIGURE_4), "augmentation")
+panels = {"invariance, test patches": (answers, list(compared), "encoder")}
+plots.confusion(panels, list(FIGURE_4), "augmentation", fontsize=15)
 
 # %% answers-table
 log.table("answers/")
@@ -397,7 +398,7 @@ for name, views in tqdm(VIEWS.items(), desc="twelve networks"):
         simclr(views, temperature=0.1), some_sprites, training.budget(cpu=5, gpu=40), batch_size=64
     )
     log.record(f"ranks/{name}", histories[name].rank[-1], digits=1)
-plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "colour drop")})
+plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "crop and resize")})
 
 # %% factors-meters [markdown]
 # No collapse here, either. The rank tells more: a view costs dimensions. It is highest without augmentation, with every
@@ -411,7 +412,8 @@ for i, (name, h) in enumerate(of_sprites.items()):
     for j, (label, factor) in enumerate(FACTORS.items()):
         score = factor_invariance(lambda x, h=h: measures.embed(h, x), render, factors, factor, order)
         invariances[i, j] = log.record(f"factors/{name}/{label}", float(score), digits=2)
-plots.confusion({"invariance, test sprites": (invariances, list(FACTORS), "factor")}, list(of_sprites), "views")
+panels = {"invariance, test sprites": (invariances, list(FACTORS), "factor")}
+plots.confusion(panels, list(of_sprites), "views", fontsize=15)
 
 # %% factors-table
 log.table("factors/")
@@ -485,7 +487,7 @@ for a, b in tqdm(pairs, desc="15 networks"):
         i, j = list(FIVE).index(a), list(FIVE).index(b)
         matrices[version][i, j] = matrices[version][j, i] = accuracy
 
-
+# %% matrix-figure
 def draw(of, what):
     """Both matrices of accuracies as one figure."""
     panels = {f"{version}, {what}": (matrix, list(FIVE), "the other") for version, matrix in of.items()}
