@@ -396,8 +396,8 @@ plots.training(histories)
 log.table("temperature/")
 
 # %% break-temperature-interpret [markdown]
-# The middle temperature wins at both budgets: with one label a class
-# {{ temperature/temperature 0.2/1 label a class }}, with ten {{ temperature/temperature 0.2/10 labels }}.
+# The middle temperature has the highest mean at both budgets, with ten labels a class in every seed
+# ({{ temperature/temperature 0.2/10 labels }}; with one {{ temperature/temperature 0.2/1 label a class }}).
 #
 # **Far too high** ({{ temperature/temperature 30/1 label a class }} and {{ temperature/temperature 30/10 labels }}):
 # all negatives push alike, so that rows are only pushed away from the mean. The meter shows it: the effective rank
@@ -406,7 +406,7 @@ log.table("temperature/")
 # features are.
 #
 # **Far too low** ({{ temperature/temperature 0.002/1 label a class }} and
-# {{ temperature/temperature 0.002/10 labels }}): the rank is fine
+# {{ temperature/temperature 0.002/10 labels }}): the rank is nearly as high
 # ({{ temperature/temperature 0.002/effective rank }}), but each row is pushed by its nearest neighbour alone, and
 # among patches of thirteen photographs that is often a patch of the same photograph: a *false* negative.
 
@@ -435,13 +435,13 @@ log.table("batch/")
 # %% break-batch-interpret [markdown]
 # All three saw the same number of views. SimCLR with a batch of 256 reaches {{ batch/SimCLR, batch 256/10 labels }},
 # with a batch of eight {{ batch/SimCLR, batch 8/10 labels }}, and MoCo with a batch of eight
-# {{ batch/MoCo, batch 8/10 labels }}. The means are in the order that theory expects: fewer negatives, poorer
-# features, and the queue wins a part back. The spread says how far to trust it: three seeds of one short epoch do not
-# separate neighbours in this list. In long runs the effect was shown clearly [@chen2020simclr], and the queue was
-# made for it [@he2020moco].
+# {{ batch/MoCo, batch 8/10 labels }}. Theory expects fewer negatives to make poorer features, and the queue to win a
+# part back. **Here nothing of it shows**: the three lie within each other's spread, and a few seeds of one short epoch
+# cannot tell them apart. In long runs the effect was shown clearly [@chen2020simclr], and the queue was made for it
+# [@he2020moco].
 #
 # The comparison also hides something: equal views are not equal steps. With a batch of eight the optimiser moved
-# thirty-two times as often, and still did not win.
+# thirty-two times as often, which may have made up for what its few negatives cost.
 #
 # **Your turn:** how would you set up the comparison so that only the number of negatives differs? (Equal batch, equal
 # steps; vary the length of MoCo's queue: `contrastive.MoCo(encoder, queue=16)` against `queue=2048`.)
