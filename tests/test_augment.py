@@ -192,7 +192,7 @@ def test_a_strength_that_cannot_be_gets_one_sentence(cls, options):
     "bad", [torch.rand(3, 32, 32), torch.rand(2, 4, 8, 8), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)]
 )
 def test_what_is_not_a_batch_of_images_gets_one_sentence(bad):
-    with pytest.raises(ValueError, match="Augmentations take float images"):
+    with pytest.raises(ValueError, match="Augmentations take float32 images"):
         augment.simclr()(bad)
 
 

@@ -340,7 +340,8 @@ for i, (name, augmentation) in enumerate(FIGURE_4.items()):
     changed = augmentation(x_test, torch.Generator().manual_seed(log.seed))
     for j, (encoder, h) in enumerate(compared.items()):
         answers[i, j] = log.record(f"answers/{name}/{encoder}", measures.invariance(h, x_test, changed), digits=2)
-plots.confusion({"invariance, test patches": (answers, list(compared), "encoder")}, list(FIGURE_4), "augmentation")
+panels = {"invariance, test patches": (answers, list(compared), "encoder")}
+plots.confusion(panels, list(FIGURE_4), "augmentation", fontsize=15)
 
 # %% answers-table
 log.table("answers/")
@@ -361,7 +362,7 @@ log.table("answers/")
 #   it is disturbed most by colour drop ({{ answers/colour drop/supervised }}) and by jitter
 #   ({{ answers/colour jitter/supervised }}). Turns it minds least ({{ answers/rotate/supervised }}; random
 #   {{ answers/rotate/random init }}), and cutout far less than the others ({{ answers/cutout/supervised }}; random
-#   {{ answers/cutout/random init }}), and neither was shown to it. Labels teach invariances, too.
+#   {{ answers/cutout/random init }}), though it was shown neither. Labels teach invariances, too.
 # - **Random** is the steadiest, or nearly so, in half of the rows. Invariance by itself is no merit: a network that
 #   answers the same to everything has all of it. It counts only beside what features still tell apart.
 
@@ -372,8 +373,8 @@ log.table("answers/")
 #
 # Now with your measure, on sprites. One network for each augmentation, trained with **this augmentation alone**, and
 # one without any: both views are then the same picture, and to tell it from all others every factor is of use. What is
-# all or nothing is applied to half of the views (turns: to three of four), so that views differ. The last network has
-# two augmentations, crops and then jitter, beside those that have one of them.
+# all or nothing is applied to half of the views (turns: to three of four), so that views differ. One last network gets
+# two: crops, then jitter.
 
 # %% factors-train
 VIEWS = {
@@ -397,11 +398,11 @@ for name, views in tqdm(VIEWS.items(), desc="twelve networks"):
         simclr(views, temperature=0.1), some_sprites, training.budget(cpu=5, gpu=40), batch_size=64
     )
     log.record(f"ranks/{name}", histories[name].rank[-1], digits=1)
-plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "colour drop")})
+plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "crop and resize")})
 
 # %% factors-meters [markdown]
-# No collapse here, either. The rank tells more: a view costs dimensions. It is highest without augmentation, with every
-# seed ({{ ranks/no augmentation }}), and lowest for turns and crops ({{ ranks/rotate }}, {{ ranks/crop and resize }}).
+# No collapse here, either. But views cost dimensions: the rank is highest without augmentation, with every seed
+# ({{ ranks/no augmentation }}), and lowest for turns and crops ({{ ranks/rotate }}, {{ ranks/crop and resize }}).
 
 # %% factors-measure
 factors = {name: values[:500] for name, values in sprites.test.factors.items()}
@@ -411,7 +412,8 @@ for i, (name, h) in enumerate(of_sprites.items()):
     for j, (label, factor) in enumerate(FACTORS.items()):
         score = factor_invariance(lambda x, h=h: measures.embed(h, x), render, factors, factor, order)
         invariances[i, j] = log.record(f"factors/{name}/{label}", float(score), digits=2)
-plots.confusion({"invariance, test sprites": (invariances, list(FACTORS), "factor")}, list(of_sprites), "views")
+panels = {"invariance, test sprites": (invariances, list(FACTORS), "factor")}
+plots.confusion(panels, list(of_sprites), "views", fontsize=15)
 
 # %% factors-table
 log.table("factors/")
@@ -434,10 +436,9 @@ log.table("factors/")
 #   cropping, the task is solved by colour, and features become features *of* colour. **Cutout** does the same
 #   ({{ factors/cutout/colour }}): place, size and shape can no longer be read from what is left of a sprite, but colour
 #   can, as long as anything is left.
-# - **Crop and jitter** together close this shortcut in part: colour {{ factors/crop and jitter/colour }}, higher than
-#   with crops alone with every seed. And shape, rotation and place are felt again, a little ($x$
-#   {{ factors/crop and jitter/x }}), though crops vary the place as before: it seems that the shortcut had hidden a
-#   part.
+# - **Crop and jitter** together close this shortcut in part, with every seed: colour
+#   {{ factors/crop and jitter/colour }}. And shape, rotation and place are felt again, a little ($x$
+#   {{ factors/crop and jitter/x }}), though crops vary the place as before: a part of them the shortcut had hidden.
 # - **Noise and blur** change no factor at all, and yet shape, rotation and place fade ({{ factors/Gaussian noise/x }},
 #   {{ factors/Gaussian blur/x }} for $x$), perhaps because they are read from sharp edges. Nothing here tests that.
 #
@@ -485,7 +486,7 @@ for a, b in tqdm(pairs, desc="15 networks"):
         i, j = list(FIVE).index(a), list(FIVE).index(b)
         matrices[version][i, j] = matrices[version][j, i] = accuracy
 
-
+# %% matrix-figure
 def draw(of, what):
     """Both matrices of accuracies as one figure."""
     panels = {f"{version}, {what}": (matrix, list(FIVE), "the other") for version, matrix in of.items()}
@@ -538,7 +539,7 @@ log.table("references/")
 # unwelcome news: **the matrix shows no winning pair.** On colour patches, one run's brightest field is turns alone,
 # another's crop with cutout; the best three means lie within one spread of each other, and the run *without any
 # augmentation* ({{ references/no augmentation/colour patches }} on colour patches,
-# {{ references/no augmentation/grey patches }} on grey) does no worse than crop and colour together
+# {{ references/no augmentation/grey patches }} on grey) does as well as crop and colour together
 # ({{ references/crop and colour/colour patches }} and {{ references/crop and colour/grey patches }}).
 #
 # What can be read are whole rows, the means of five fields. On colour patches, **noise** has the lowest row with every
@@ -546,8 +547,8 @@ log.table("references/")
 # On grey patches, **colour** has the highest row with every seed ({{ rows/grey patches/colour }}; next turns,
 # {{ rows/grey patches/turn }}), though turns alone and no augmentation at all reach as much
 # ({{ grey patches/turn/turn }}, {{ references/no augmentation/grey patches }}) as colour alone
-# ({{ grey patches/colour/colour }}). And training with ten labels a class from end to end has the highest mean on
-# colour patches ({{ references/supervised, ten labels/colour patches }}), but not on grey ones
+# ({{ grey patches/colour/colour }}). Training with ten labels a class from end to end has the highest mean on colour
+# patches ({{ references/supervised, ten labels/colour patches }}), not on grey ones
 # ({{ references/supervised, ten labels/grey patches }}).
 #
 # In SimCLR's own matrix, on ImageNet, crops alone reach 33.1 % and crops with colour distortion 56.3 %. The authors'
@@ -612,7 +613,7 @@ log.table("tasks/")
 # - **Crops** are the best for colour ({{ tasks/crop and resize/colour }}) and poor for height
 #   ({{ tasks/crop and resize/height }}). With **jitter** behind them the height is back
 #   ({{ tasks/crop and jitter/height }}), and some of the colour is gone ({{ tasks/crop and jitter/colour }}; jitter
-#   alone {{ tasks/colour jitter/colour }}). Neither does alone what the pair does: no other row has a weakest column as
+#   alone {{ tasks/colour jitter/colour }}). The pair does what neither does alone: no other row's weakest column is as
 #   good.
 #
 # No row is the best in all columns, not even "no augmentation". **What helps with one question can cost you another.**
