@@ -398,7 +398,7 @@ for name, views in tqdm(VIEWS.items(), desc="twelve networks"):
         simclr(views, temperature=0.1), some_sprites, training.budget(cpu=5, gpu=40), batch_size=64
     )
     log.record(f"ranks/{name}", histories[name].rank[-1], digits=1)
-plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "crop and resize")})
+plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "colour drop")})
 
 # %% factors-meters [markdown]
 # No collapse here, either. But views cost dimensions: the rank is highest without augmentation, with every seed
