@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import measures
 from sslcourse.data import Data
 from sslcourse.errors import CourseError
 from sslcourse.training import History
+from sslcourse.training.loop import bar
 
 WATCHED = 256  # samples on which the meters are read after each epoch
 
@@ -131,7 +131,7 @@ class RBM(nn.Module):
         x = self.checked(x, batch_size)
         chance = torch.Generator(x.device).manual_seed(seed)
         chain, history = x[:batch_size], History()
-        for epoch in progress(epochs, watch):
+        for epoch in bar(epochs, "contrastive divergence", silent=not watch):
             rate = lr if last_lr is None else lr + (last_lr - lr) * epoch / epochs
             for v in x[torch.randperm(len(x), generator=chance, device=x.device)].split(batch_size):
                 start = chain if persistent else v
@@ -158,14 +158,5 @@ class RBM(nn.Module):
 
     def note(self, v: Tensor, history: History) -> None:
         """Enter the reconstruction's cross-entropy and the collapse meters on v (N,D)."""
-        features = self(v)
         history.loss.append(F.binary_cross_entropy(self.reconstruct(v), v, reduction="sum").item() / len(v))
-        history.std.append(measures.feature_std(features).item())
-        history.rank.append(measures.effective_rank(features).item())
-
-
-def progress(epochs: int, watch: bool):
-    """Epochs under a progress bar, which may be silent."""
-    from tqdm.auto import trange
-
-    return trange(epochs, desc="contrastive divergence", unit="epoch", disable=not watch)
+        history.read_meters(self(v))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, measures
+from sslcourse import adaptation
 from sslcourse.data import Data
 from sslcourse.devices import best_device
 
@@ -63,4 +63,4 @@ def supervised(data: Data, labels_per_class: int, seed: int = 0, dim: int = 64, 
         optimizer.zero_grad()
         F.cross_entropy(model(x[rows]), y[rows]).backward()
         optimizer.step()
-    return (measures.embed(model, data.test.x).argmax(dim=1).cpu() == data.test.y).float().mean().item()
+    return adaptation.accuracy(model, data.test.x, data.test.y)

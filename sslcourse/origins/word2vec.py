@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse import measures
 from sslcourse.data import Unlabeled
 from sslcourse.devices import best_device
 from sslcourse.errors import CourseError
 from sslcourse.training import History
+from sslcourse.training.loop import bar
 
 FREQUENT = 2000  # words on which the collapse meters read the vectors
 SLOWEST = 1e-4  # the share of the learning rate that is left at the end, against word2vec's and gensim's 0.0001 / 0.025
@@ -179,9 +179,7 @@ class Word2vec:
     @torch.no_grad()
     def read_meters(self, history: History) -> None:
         """Note how spread out the vectors of the most frequent words are."""
-        frequent = self.vectors[self.counts.topk(min(FREQUENT, int((self.counts > 0).sum()))).indices]
-        history.std.append(measures.feature_std(frequent).item())
-        history.rank.append(measures.effective_rank(frequent).item())
+        history.read_meters(self.vectors[self.counts.topk(min(FREQUENT, int((self.counts > 0).sum()))).indices])
 
 
 @contextlib.contextmanager
@@ -227,7 +225,7 @@ def train(
     keep, cumulative = keep_probability(counts), distribution(counts).double().cumsum(0)
     device = made.vectors.device
     begin = time.perf_counter()
-    for epoch in shown(epochs, model):
+    for epoch in bar(epochs, model):
         kept = torch.rand(len(words), generator=chance) < keep[words]
         reach = torch.randint(1, window + 1, (int(kept.sum()),), generator=chance)
         i, j = pairs(verse[kept], reach)
@@ -251,9 +249,3 @@ def train(
     history.seconds, history.samples = time.perf_counter() - begin, epochs * len(words)
     return made, history
 
-
-def shown(epochs: int, what: str):
-    """A progress bar over epochs."""
-    from tqdm.auto import tqdm
-
-    return tqdm(range(epochs), desc=what, unit="epoch")

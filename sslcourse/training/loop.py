@@ -33,6 +33,11 @@ class History:
     seconds: float = 0.0
     samples: int = 0
 
+    def read_meters(self, features: Tensor) -> None:
+        """Note how spread out features (N,D) are."""
+        self.std.append(measures.feature_std(features).item())
+        self.rank.append(measures.effective_rank(features).item())
+
     @property
     def samples_per_second(self) -> float:
         return self.samples / self.seconds if self.seconds else 0.0
@@ -76,15 +81,12 @@ def pretrain(
         history = History(**checkpoints.load(path, model, optimizer, config)["history"])
     run = Run(parallel.distributed(model, device), optimizer, config, device)
     x = unlabeled.x.to(device)
-    with bar(epochs, len(history.loss), progress) as shown:
-        for epoch in range(len(history.loss), epochs):
-            run.epoch(x, epoch, history)
-            if path and parallel.ranks()[0] == 0:
-                checkpoints.save(path, model, optimizer, {"config": config, "history": asdict(history)})
-            shown.update()
-            shown.set_postfix_str(
-                f"loss {history.loss[-1]:.2f}, std {history.std[-1]:.2f}, rank {history.rank[-1]:.0f}"
-            )
+    shown = bar(epochs, "pretraining", done=len(history.loss), silent=not progress)
+    for epoch in shown:
+        run.epoch(x, epoch, history)
+        if path and parallel.ranks()[0] == 0:
+            checkpoints.save(path, model, optimizer, {"config": config, "history": asdict(history)})
+        shown.set_postfix_str(f"loss {history.loss[-1]:.2f}, std {history.std[-1]:.2f}, rank {history.rank[-1]:.0f}")
     return history
 
 
@@ -109,12 +111,12 @@ def check_unlabeled(unlabeled: Any, batch_size: int) -> None:
         raise CourseError(f"batch_size is {batch_size}; it must be a multiple of {parallel.ranks()[1]}, the processes.")
 
 
-def bar(epochs: int, done: int, progress: bool):
-    """A progress bar over epochs, on the first rank only."""
+def bar(epochs: int, what: str, done: int = 0, silent: bool = False):
+    """The epochs that are left, under a progress bar, which only the first rank shows."""
     from tqdm.auto import tqdm
 
-    silent = not progress or parallel.ranks()[0] > 0
-    return tqdm(total=epochs, initial=done, desc="pretraining", unit="epoch", disable=silent)
+    left, silent = range(done, epochs), silent or parallel.ranks()[0] > 0
+    return tqdm(left, what, total=epochs, initial=done, unit="epoch", disable=silent)
 
 
 @dataclass
@@ -146,7 +148,8 @@ class Run:
         history.seconds += time.perf_counter() - begin
         history.samples += len(batches) * self.config["batch_size"]
         history.loss.append(loss)
-        self.read_meters(x[:: max(1, len(x) // PROBE)][:PROBE], history)  # from all over: data may lie class by class
+        watched = x[:: max(1, len(x) // PROBE)][:PROBE]  # from all over: data may lie class by class
+        history.read_meters(measures.embed(parallel.parts(self.model).encoder, watched))
 
     def set_lr(self, now: int, steps: int) -> None:
         """Linear warm-up over a twentieth of all steps, then half a cosine down to zero."""
@@ -157,13 +160,6 @@ class Run:
             share = 0.5 + 0.5 * math.cos(math.pi * (now - warmup) / (steps - warmup))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config["lr"] * share
-
-    @torch.no_grad()
-    def read_meters(self, x: Tensor, history: History) -> None:
-        """Note how spread out the features of a fixed batch are."""
-        features = measures.embed(parallel.parts(self.model).encoder, x)
-        history.std.append(measures.feature_std(features).item())
-        history.rank.append(measures.effective_rank(features).item())
 
 
 def generator(*numbers: int) -> torch.Generator:
