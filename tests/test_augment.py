@@ -66,9 +66,7 @@ def test_the_seed_decides(augmentation):
     x = images()
     first = augmentation(x, generator(3))
     assert torch.equal(first, augmentation(x, generator(3)))
-    if not isinstance(
-        augmentation, (augment.Flip, augment.ColorDrop, augment.Sobel)
-    ):  # no chance there
+    if not isinstance(augmentation, (augment.Flip, augment.ColorDrop, augment.Sobel)):  # no chance there
         assert not torch.equal(first, augmentation(x, generator(4)))
 
 

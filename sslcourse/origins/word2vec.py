@@ -248,4 +248,3 @@ def train(
         made.read_meters(history)
     history.seconds, history.samples = time.perf_counter() - begin, epochs * len(words)
     return made, history
-
