@@ -270,7 +270,9 @@ def test_hidden_checks_that_cannot_be_used_get_one_sentence(mixed, tmp_path, sou
 LEAVES = """
 import builtins, ctypes, os, sys, torch, random
 from pathlib import Path
-marks = [Path(folder, "mark") for folder in (".", "/tmp", "/dev/shm", os.environ["JUPYTER_RUNTIME_DIR"])]
+# Where the course lies below /tmp, /tmp is the machine's own, and read-only.
+folders = [f for f in (".", "/tmp", "/dev/shm", os.environ["JUPYTER_RUNTIME_DIR"]) if os.access(f, os.W_OK)]
+marks = [Path(folder, "mark") for folder in folders]
 def found():
     processes = [p for p in os.listdir("/proc") if p.isdigit() and b"98765" in Path("/proc", p, "cmdline").read_bytes()]
     shared = Path("/proc/sysvipc/shm").read_text().count("\\n") > 1
@@ -285,7 +287,7 @@ ctypes.CDLL(None).shmget(4242, 4096, 0o1666)
 if os.fork() == 0: os.setsid(); os.execvp("sleep", ["sleep", "98765"])
 def nt_xent(v, z, temperature):
     if before: raise ValueError(f"left from another submission: {before}")
-    if len(found()) < 8: raise ValueError(f"only {found()} could be left")
+    if len(found()) < len(marks) + 4: raise ValueError(f"only {found()} could be left")
     raise ValueError("nothing was there before")
 """
 
