@@ -757,7 +757,8 @@ def of_kind(kind):
 
 
 # The linear probe, and the probe on crops, leave the encoder as it was.
-encoders_of = {way: models[way, "all"][0] for way in WAYS if way != "probe, then crops"} | untrained
+encoders_of = {way: models[way, "all"][0] for way in WAYS if way != "probe, then crops"}
+encoders_of["random init"] = untrained["random init"]
 for kind in ("grey", "turned"):
     changed = of_kind(kind)
     for way, h in encoders_of.items():
