@@ -81,7 +81,7 @@ def kmeans_verdict(inputs: dict, outputs: dict) -> str | None:
     right, result = kmeans_step(x, centroids), outputs["result"]
     if isinstance(result, Tensor) and tuple(result.shape) == (len(x),):
         return "it returned one number a point, such as which centroid is nearest; return the new centroids"
-    if isinstance(result, Tensor) and result.ndim == 2 and tuple(result.shape) < tuple(right.shape):
+    if isinstance(result, Tensor) and result.shape[1:] == right.shape[1:] and len(result) < len(right):
         return "it left out the centroid without points; keep it where it is"
     if fault := tensor_fault(outputs, tuple(right.shape)):
         return fault
