@@ -496,14 +496,22 @@ def draw(of, what):
 draw(matrices, "this run")
 
 # %% matrix-means
-means = {version: matrix.clone() for version, matrix in matrices.items()}
-for version, mean in means.items():
-    for a, row in zip(FIVE, matrices[version], strict=True):  # what a reaches alone, and with each of the others
+def over_seeds(prefix, found, rows, columns):
+    """A run's matrix, with the ledger's mean in each field that it holds."""
+    means, known = found.clone(), log.spread(prefix)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            if column in known.get(row, {}):
+                means[i, j] = known[row][column][0]
+    return means
+
+
+means = {}
+for version, matrix in matrices.items():
+    upper = over_seeds(f"{version}/", matrix, FIVE, FIVE).triu()  # a pair is noted once
+    means[version] = upper + upper.triu(1).T
+    for a, row in zip(FIVE, matrix, strict=True):  # what a reaches alone, and with each of the others
         log.record(f"rows/{version}/{a}", row.mean(), unit="accuracy")
-    for a, row in log.spread(f"{version}/").items():
-        for b, (accuracy, _) in row.items():
-            i, j = list(FIVE).index(a), list(FIVE).index(b)
-            mean[i, j] = mean[j, i] = accuracy
 draw(means, "mean of seeds")
 
 # %% matrix-references
@@ -586,17 +594,14 @@ def asked(question, classes):
 
 left_out = ("crop, resize, flip", "cutout", "Gaussian noise", "Gaussian blur", "Sobel filter")
 networks = {name: h for name, h in of_sprites.items() if name not in left_out}
-found, known = torch.zeros(len(networks), len(TASKS)), log.spread("tasks/")
+found = torch.zeros(len(networks), len(TASKS))
 for j, (task, question) in enumerate(TASKS.items()):
     dataset = asked(*question)
     for i, (name, h) in enumerate(networks.items()):
         accuracy = adaptation.linear_probe(h, dataset, 10, seed=log.seed).accuracy
         found[i, j] = log.record(f"tasks/{name}/{task}", accuracy, unit="accuracy")
-means = found.clone()
-for i, name in enumerate(networks):
-    for j, task in enumerate(TASKS):
-        means[i, j] = known[name][task][0] if name in known else found[i, j]
-panels = {"this run": (found, list(TASKS), "question"), "mean of seeds": (means, list(TASKS), "question")}
+shown = {"this run": found, "mean of seeds": over_seeds("tasks/", found, networks, TASKS)}
+panels = {title: (matrix, list(TASKS), "question") for title, matrix in shown.items()}
 plots.confusion(panels, list(networks), "views", fontsize=15)
 
 # %% break-table
