@@ -224,7 +224,7 @@ TWO_RANKS = """
 import os, torch
 from torch import distributed as dist
 from sslcourse import contrastive, encoders
-from sslcourse.training import loop, parallel
+from sslcourse.training import parallel
 
 parallel.start()
 rank, ranks = parallel.ranks()

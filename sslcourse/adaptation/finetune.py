@@ -31,8 +31,8 @@ def fit(
     """Train what asks for gradients, in place, with cross-entropy on augmented batches of at most batch_size samples.
 
     samples: how many it sees in all where they fill its batches, but at least 100 steps; with less than a batch of
-    them, each of these steps sees all. averages: whether batch normalisation uses each batch's
-    mean and moves its own; else it keeps those that it came with.
+    them, each of these steps sees all. averages: whether batch normalisation uses each batch's mean and moves its own;
+    else it keeps those that it came with.
     """
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train(averages)

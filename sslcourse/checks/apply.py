@@ -64,13 +64,12 @@ class Operations(TorchFunctionMode):
 def batch_run(fn: Callable, inputs: dict) -> dict:
     """As `call`, for a function of a batch, with the operations it needs by the number of samples, 4 and 32."""
     batches = {n: repeated(inputs, n) for n in (4, 32)}
-    outputs = call(fn, inputs)
-    operations = {}
+    outputs, operations = call(fn, inputs), []
     for n, batch in batches.items():
         with Operations() as seen:
             fn(**batch)
-        operations[n] = seen.count
-    return outputs | {"operations": list(operations.items())}
+        operations.append((n, seen.count))
+    return outputs | {"operations": operations}
 
 
 def repeated(inputs: dict, n: int) -> dict:

@@ -135,31 +135,37 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
     """Wrong pictures (B,3,H,W) by their likely cause."""
     b, c, s = (functional.per_sample(factor) for factor in (brightness, contrast, saturation))
 
+    def mixed(x: Tensor, grey: Tensor, factor: Tensor) -> Tensor:
+        return factor * x + (1 - factor) * grey
+
+    def mean_grey(x: Tensor) -> Tensor:
+        return to_grey(x).mean(dim=(1, 2, 3), keepdim=True)
+
     def bright(x: Tensor, factor: Tensor = b) -> Tensor:
         return (factor * x).clamp(0, 1)
 
     def contrasted(x: Tensor, mean: Tensor | None = None) -> Tensor:
-        mean = to_grey(x).mean(dim=(1, 2, 3), keepdim=True) if mean is None else mean
-        return (c * x + (1 - c) * mean).clamp(0, 1)
+        return mixed(x, mean_grey(x) if mean is None else mean, c).clamp(0, 1)
 
     def saturated(x: Tensor, factor: Tensor = s) -> Tensor:
-        return (factor * x + (1 - factor) * to_grey(x)).clamp(0, 1)
+        return mixed(x, to_grey(x), factor).clamp(0, 1)
 
     lit = bright(x)
-    brighter = b * x
-    by_contrast = c * lit + (1 - c) * to_grey(lit).mean(dim=(1, 2, 3), keepdim=True)
+    by_contrast = contrasted(lit)
     first = {"brightness": brightness[:1], "contrast": contrast[:1], "saturation": saturation[:1]}
-    unclamped = c * (b * x) + (1 - c) * to_grey(b * x).mean(dim=(1, 2, 3), keepdim=True)
-    unclamped = s * unclamped + (1 - s) * to_grey(unclamped)
+    unclamped = mixed(b * x, mean_grey(b * x), c)
+    unclamped = mixed(unclamped, to_grey(unclamped), s)
     return {
         "all samples have the first one's factors: each has its own": jitter(
             x, **{name: factor.expand(len(x)) for name, factor in first.items()}
         ),
         "clamp to 0 and 1 after each step, not only at the end": unclamped.clamp(0, 1),
         "nothing is clamped: after each step, values must lie between 0 and 1": unclamped,
-        "clamp after the first step, too: a brightness above 1 leads beyond 1": saturated(contrasted(brighter)),
-        "clamp after the second step, too: a contrast above 1 leads below 0 and beyond 1": saturated(by_contrast),
-        "the last step is not clamped": s * contrasted(lit) + (1 - s) * to_grey(contrasted(lit)),
+        "clamp after the first step, too: a brightness above 1 leads beyond 1": saturated(contrasted(b * x)),
+        "clamp after the second step, too: a contrast above 1 leads below 0 and beyond 1": saturated(
+            mixed(lit, mean_grey(lit), c)
+        ),
+        "the last step is not clamped": mixed(by_contrast, to_grey(by_contrast), s),
         "contrast goes about the picture's mean grey, not about 0.5": saturated(contrasted(lit, torch.tensor(0.5))),
         "contrast goes about one mean grey a picture; you took a mean for each channel": saturated(
             contrasted(lit, lit.mean(dim=(2, 3), keepdim=True))
@@ -170,28 +176,24 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
         "contrast goes about each picture's own mean grey; you took one mean of the whole batch": saturated(
             contrasted(lit, to_grey(lit).mean())
         ),
-        "the mean grey is that of the picture after the change of brightness": saturated(
-            contrasted(lit, to_grey(x).mean(dim=(1, 2, 3), keepdim=True))
-        ),
+        "the mean grey is that of the picture after the change of brightness": saturated(contrasted(lit, mean_grey(x))),
         "contrast moves each pixel towards the mean of the picture, not towards the pixel's own grey": saturated(
             contrasted(lit, to_grey(lit))
         ),
         "the grey of the last step is that of the picture after the change of contrast": (
-            s * contrasted(lit) + (1 - s) * to_grey(x)
-        ).clamp(0, 1),
+            mixed(by_contrast, to_grey(x), s).clamp(0, 1)
+        ),
         "contrast is the wrong way round: 0 should give the mean grey, 1 should change nothing": saturated(
-            ((1 - c) * lit + c * to_grey(lit).mean(dim=(1, 2, 3), keepdim=True)).clamp(0, 1)
+            mixed(lit, mean_grey(lit), 1 - c).clamp(0, 1)
         ),
         "saturation goes about each pixel's own grey, not about the picture's mean grey": (
-            s * contrasted(lit) + (1 - s) * to_grey(contrasted(lit)).mean(dim=(1, 2, 3), keepdim=True)
-        ).clamp(0, 1),
-        "saturation is the wrong way round: 0 should give grey, 1 should change nothing": saturated(
-            contrasted(lit), 1 - s
+            mixed(by_contrast, mean_grey(by_contrast), s).clamp(0, 1)
         ),
+        "saturation is the wrong way round: 0 should give grey, 1 should change nothing": saturated(by_contrast, 1 - s),
         "brightness is a factor, not something to be added": saturated(
             contrasted(bright(x + b - 1, torch.tensor(1.0)))
         ),
-        "saturation is left out": contrasted(lit),
+        "saturation is left out": by_contrast,
         "contrast is left out": saturated(lit),
         "brightness is left out": saturated(contrasted(x)),
         "the order is brightness, contrast, saturation; you began with contrast": saturated(bright(contrasted(x))),

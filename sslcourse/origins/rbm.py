@@ -14,9 +14,7 @@ from torch.nn import functional as F
 from sslcourse.data import Data
 from sslcourse.errors import CourseError
 from sslcourse.training import History
-from sslcourse.training.loop import bar
-
-WATCHED = 256  # samples on which the meters are read after each epoch
+from sslcourse.training.loop import PROBE, bar
 
 
 def p_hidden(v: Tensor, W: Tensor, c: Tensor) -> Tensor:
@@ -138,7 +136,7 @@ class RBM(nn.Module):
                 u = uniforms(start, self.dim, k, chance)
                 chain = self.move(update(v, start, self.W, self.b, self.c, u), rate)
             if watch:
-                self.note(x[:WATCHED], history)
+                self.note(x[:PROBE], history)
         return history
 
     def move(self, updated: Sequence[Tensor], rate: float) -> Tensor:

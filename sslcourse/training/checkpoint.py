@@ -59,5 +59,6 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config:
 
 def laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
     """The tensor in the parameter's memory format: a fused optimiser walks both in the order of their memory."""
-    like = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
-    return like.copy_(tensor)  # a copy in any case: Windows lets nobody replace a file that is still mapped
+    like = parameter if tensor.shape == parameter.shape else tensor
+    # A copy in any case: Windows lets nobody replace a file that is still mapped.
+    return torch.empty_like(like).copy_(tensor)

@@ -401,17 +401,11 @@ def plain_tensors(layer, rank, alpha):
 
 @adapter.refuse("nothing asks for gradients", "attributes of the module")
 def leaves_that_are_no_parameters(layer, rank, alpha):
-    class LoRA(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = layer.requires_grad_(False)
-            self.A = torch.randn(rank, layer.in_features, requires_grad=True)
-            self.B = torch.zeros(layer.out_features, rank, requires_grad=True)
-
-        def forward(self, x):
-            return self.layer(x) + alpha / rank * (x @ self.A.T @ self.B.T)
-
-    return LoRA()
+    adapted = Adapted(layer, rank, alpha / rank)
+    plain = [p.detach().requires_grad_() for p in (adapted.A, adapted.B)]
+    del adapted.A, adapted.B
+    adapted.A, adapted.B = plain
+    return adapted
 
 
 @adapter.refuse("nothing asks for gradients", "attributes of the module")
