@@ -31,9 +31,9 @@
 # %% setup setup=true
 import torch
 
-from sslcourse import checks, course, data, plots, training
+from sslcourse import checks, course, data, figures, training
 
-check = checks.lesson("0")
+check = checks.of_lesson("0")
 (standardise,) = check.blanks()
 
 # %% device
@@ -56,7 +56,7 @@ for dataset in loaded.values():
 
 # %% data-figure
 order = torch.randperm(1000, generator=torch.Generator().manual_seed(0))[:10]
-plots.pictures({name: dataset.test.x[order] for name, dataset in loaded.items()})
+figures.pictures({name: dataset.test.x[order] for name, dataset in loaded.items()})
 
 # %% unlabeled [markdown]
 # Each has a training, a validation and a test split that share nothing. Pretraining gets a view of the training split

@@ -1,7 +1,8 @@
 """sslcourse: the helper package of a hands-on course in self-supervised learning.
 
-Rooms follow the workflow of SSL: data -> augment -> encoders -> a pretext task (origins, pretext, contrastive) ->
-training -> adaptation -> measures. A room is imported when it is first used, so that `import sslcourse` is quick.
+Rooms follow the workflow of SSL: data -> augment -> encoders -> a pretext task (paradigms, origins, pretext,
+contrastive) -> training -> adaptation; measures and figures show what came of it. A room is imported when it is first
+used, so that `import sslcourse` is quick.
 """
 
 import importlib
@@ -9,8 +10,8 @@ import importlib
 __version__ = "0.1.0"
 
 ROOMS = (
-    "adaptation", "augment", "authoring", "checks", "contrastive", "course", "data", "devices", "encoders", "grading",
-    "ledger", "measures", "origins", "paradigms", "plots", "pretext", "training", "widgets",
+    "adaptation", "augment", "authoring", "cells", "checks", "contrastive", "course", "data", "devices", "encoders",
+    "figures", "grading", "ledger", "measures", "origins", "paradigms", "pretext", "training",
 )  # fmt: skip
 
 

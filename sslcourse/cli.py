@@ -1,7 +1,6 @@
 """The `sslcourse` command: for students, instructors and authors. What goes wrong is said in one sentence."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("submissions", type=Path, help="STUDENT/*.ipynb or STUDENT*.ipynb in a folder, or a zip of it")
     grade.add_argument("--lesson", required=True, help="such as 4.2")
     grade.add_argument("--out", type=Path, required=True, help="folder for gradebook, feedback and reports")
-    grade.add_argument("--jobs", type=int, default=cores(), help="submissions at a time; default: all cores")
+    grade.add_argument("--jobs", type=int, help="submissions at a time; default: as many as there are cores")
     grade.add_argument("--timeout", type=float, default=30, help="seconds that a cell may take; default: 30")
     grade.add_argument("--hidden", type=Path, metavar="FILE", help="Python file with checks of your own")
     grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the Dask cluster there")
@@ -55,11 +54,6 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_check(options: argparse.Namespace) -> int:
     from sslcourse.grading import selfcheck
 
@@ -67,16 +61,18 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def run_grade(options: argparse.Namespace) -> int:
+    from sslcourse import devices
     from sslcourse.grading import batch
 
-    if options.jobs < 1 or options.timeout <= 0:
+    jobs = devices.cores() if options.jobs is None else options.jobs
+    if jobs < 1 or options.timeout <= 0:
         raise CourseError("--jobs must be at least 1, and --timeout more than 0 seconds.")
     return batch.main(
         batch.Options(
             submissions=options.submissions,
             lesson=options.lesson,
             out=options.out,
-            jobs=options.jobs,
+            jobs=jobs,
             seconds=options.timeout,
             hidden=options.hidden,
             scheduler=options.scheduler,

@@ -1,8 +1,14 @@
-"""Where to train, and in which precision: nothing else in the course asks which device there is."""
+"""Where to train, in which precision and for how long: nothing else in the course asks which device there is."""
 
+import os
 import sys
 
 import torch
+
+from sslcourse.errors import CourseError
+
+PROFILE = "SSLCOURSE_PROFILE"
+PROFILES = ("cpu", "gpu", "smoke")
 
 
 def best_device() -> torch.device:
@@ -24,9 +30,25 @@ def full_precision(device: torch.device) -> torch.autocast:
     return torch.autocast("cuda" if device.type == "cuda" else "cpu", enabled=False)
 
 
-def budget(cpu: int, gpu: int) -> int:
-    """Epochs that fit this machine: `gpu` where there is an accelerator, else `cpu`."""
-    return cpu if best_device().type == "cpu" else gpu
+def profile() -> str:
+    """How much is trained: "cpu", "gpu" or "smoke", by the variable SSLCOURSE_PROFILE, else by the device.
+
+    "smoke" runs every cell and learns nothing: for tests of structure. Raises CourseError for another name.
+    """
+    name = os.environ.get(PROFILE) or ("cpu" if best_device().type == "cpu" else "gpu")
+    if name not in PROFILES:
+        raise CourseError(f"{PROFILE} is {name!r}; it must be one of {', '.join(PROFILES)}, or not set.")
+    return name
+
+
+def budget(cpu: int, gpu: int, smoke: int = 1) -> int:
+    """How many epochs, steps, samples or units the profile has: one of the three."""
+    return {"cpu": cpu, "gpu": gpu, "smoke": smoke}[profile()]
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep_memory() -> None:

@@ -5,6 +5,7 @@ Images are float (B,C,H,W) in [0,1]; token sequences are int64 (B,L). `encoder.d
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class ConvNet(nn.Module):
@@ -81,3 +82,40 @@ def transformer(dim: int, depth: int) -> nn.TransformerEncoder:
         dim, dim // 32, 4 * dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
     )
     return nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+
+
+class MeanOfWords(nn.Module):
+    """h_theta of a verse: the mean of its words' vectors (V,d): tokens (B,L), padded with 0, -> (B,d).
+
+    Left out are padding, tokens beyond the table, and words with a count of 0, if counts (V,) are given.
+    """
+
+    def __init__(self, vectors: Tensor, counts: Tensor | None = None):
+        super().__init__()
+        known = torch.ones(len(vectors)) if counts is None else (counts > 0).float()
+        known[0] = 0
+        self.table = nn.Parameter(vectors.detach().clone())
+        self.register_buffer("known", known.to(vectors.device))
+        self.dim = vectors.shape[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.where(x < len(self.table), x, 0)
+        weights = self.known[x]
+        total = F.embedding_bag(x, self.table, mode="sum", per_sample_weights=weights)
+        return total / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class BagOfWords(nn.Module):
+    """The raw input of text: how often each of the `size` most frequent words stands in a verse: (B,L) -> (B,size).
+
+    Tokens are numbered by frequency, the most frequent first; 0 is padding.
+    """
+
+    def __init__(self, size: int = 512):
+        super().__init__()
+        self.dim = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.new_zeros(len(x), self.dim + 1, dtype=torch.float32)
+        counted = (x <= self.dim) & (x > 0)
+        return rows.scatter_add_(1, torch.where(counted, x, 0), counted.float())[:, 1:]

@@ -11,30 +11,16 @@ import math
 import os
 import platform
 import statistics
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from sslcourse import course, paths
 from sslcourse.errors import CourseError
+from sslcourse.files import write_atomic
 
 SEED, RECORD = "SSLCOURSE_SEED", "SSLCOURSE_RECORD"
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write text to path so that a reader, or a kill, never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:  # the same bytes on every system
-            file.write(text)
-        os.chmod(name, 0o644)  # mkstemp gives 0o600
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def to_json(content: dict) -> str:
@@ -78,10 +64,16 @@ def this_machine() -> dict:
     """When, on what and with which versions: what a measured number needs beside it. Imports torch."""
     import torch
 
+    from sslcourse import devices
+
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else cpu_name()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
-    return {"measured": datetime.date.today().isoformat(), "device": device, "cores": cores, "versions": versions}
+    return {
+        "measured": datetime.date.today().isoformat(),
+        "device": device,
+        "cores": devices.cores(),
+        "versions": versions,
+    }
 
 
 def cpu_name() -> str:
@@ -237,6 +229,6 @@ class Log:
         return f"{text} ({render(known[key])})" if key in known else text
 
 
-def open(name: str) -> Log:
+def of_lesson(name: str) -> Log:
     """The ledger of a lesson ("4.2"), whether or not it was measured already."""
     return Log(name)

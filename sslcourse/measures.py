@@ -85,9 +85,3 @@ def factor_invariance(h: Callable, render: Callable, factors: dict[str, Tensor],
     """
     changed = factors | {name: factors[name][order]}
     return centred_cosine(h(render(**factors)), h(render(**changed))).mean()
-
-
-def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Spearman's correlation of a and b (N,): that of their ranks, where equal values share their mean rank."""
-    below = [(x[:, None] > x).double().sum(dim=1) + 0.5 * (x[:, None] == x).double().sum(dim=1) for x in (a, b)]
-    return torch.corrcoef(torch.stack(below))[0, 1]

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from sslcourse import adaptation, augment, data, encoders, measures, widgets
-from sslcourse.adaptation import adapters, figures
-from sslcourse.data import Split
+from sslcourse import adaptation, augment, data, encoders, ledger, measures
+from sslcourse.adaptation import adapters
+from sslcourse.data import Split, scripture
 from sslcourse.errors import CourseError
+from sslcourse.figures import adaptation as adaptation_figures
 
 
 @pytest.fixture(scope="module")
@@ -62,49 +63,34 @@ def test_a_probe_with_one_label_a_class_chooses_with_one_label_a_class(digits, m
 
 
 def test_references_are_raw_random_and_supervised(digits):
-    table = adaptation.references(digits, labels_per_class=10, views=lambda x, generator: x)
+    table = adaptation.references(digits, [10], views=lambda x, generator: x)
     assert list(table) == ["raw input", "random init", "supervised"]
-    assert all(0.3 < accuracy < 1 for accuracy in table.values())
-    assert table == adaptation.references(digits, labels_per_class=10, views=lambda x, generator: x)
+    assert all(0.3 < row["10 labels a class"] < 1 for row in table.values())
+    assert table == adaptation.references(digits, [10], views=lambda x, generator: x)
 
 
-def test_embedding_leaves_the_encoder_as_it_was():
-    encoder = encoders.ConvNet(1)
-    x = torch.randint(0, 256, (10, 1, 28, 28), dtype=torch.uint8)
-    before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    features = measures.embed(encoder, x, batch_size=4)
-    assert features.shape == (10, encoder.dim) and features.dtype == torch.float32 and not features.requires_grad
-    assert encoder.training
-    assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
+def test_references_of_text_need_no_other_call():
+    parts = scripture.parts()
+    table = adaptation.references(parts, {"few": 10}, seed=1)
+    most = parts.test.y.bincount().max().item() / len(parts.test)
+    assert list(table) == ["raw input", "random init", "supervised"] and all(
+        list(row) == ["few"] for row in table.values()
+    )
+    assert 1 / 6 < table["raw input"]["few"] < 1 and max(row["few"] for row in table.values()) > most
 
 
-def test_invariance_to_a_factor_is_one_exactly_where_it_is_not_felt():
-    generator = torch.Generator().manual_seed(0)
-    factors = {name: torch.rand(500, generator=generator) for name in ("a", "b", "c")}
-    before = {name: values.clone() for name, values in factors.items()}
-    order = torch.randperm(500, generator=generator)
-
-    def render(a, b, c):
-        return torch.stack([a, b], dim=1)  # nobody sees c
-
-    def score(name):
-        return measures.factor_invariance(lambda x: x + 7, render, factors, name, order).item()
-
-    assert score("c") == pytest.approx(1, abs=1e-5)
-    assert 0.2 < score("a") < 0.8, "half of what it sees has changed"
-    assert measures.factor_invariance(lambda x: x[:, :1] + 7, render, factors, "a", order).abs() < 0.15
-    assert all(torch.equal(factors[name], before[name]) for name in factors)
-
-
-def test_alignment_uniformity_and_invariance():
-    torch.manual_seed(0)
-    v = torch.randn(300, 16)
-    assert measures.alignment(v, 3 * v) == pytest.approx(0, abs=1e-6)
-    assert measures.alignment(v, -v) == pytest.approx(4)
-    assert measures.uniformity(v) < -3 and measures.uniformity(torch.ones(10, 4)) == pytest.approx(0)
-    x = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
-    assert measures.invariance(nn.Flatten(), x, x) == pytest.approx(1, abs=1e-5)
-    assert measures.invariance(nn.Flatten(), x, x.flip(0)).abs() < 0.2
+def test_budgets_are_a_table_in_the_log(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "path_of", lambda name: tmp_path / "results.json")
+    log = ledger.of_lesson("4.2")
+    methods = {"pixels": nn.Flatten(), "half": lambda n: (n or 100) / 200}
+    table = adaptation.budgets(digits, methods, [1, 10, None], seed=3, log=log, group="digits")
+    assert table["half"] == {"1 label a class": 0.005, "10 labels a class": 0.05, "all labels": 0.5}
+    assert table["pixels"]["10 labels a class"] == adaptation.linear_probe(nn.Flatten(), digits, 10, seed=3).accuracy
+    recorded = {key: entry["value"] for key, entry in log.run.items()}
+    assert recorded == {
+        f"digits/{method}/{name}": value for method, row in table.items() for name, value in row.items()
+    }
+    assert {entry["unit"] for entry in log.run.values()} == {"accuracy"}
 
 
 def test_a_probe_as_a_layer_answers_as_it_did(digits):
@@ -190,12 +176,12 @@ def test_the_budget_is_drawn_and_both_sliders_redraw(shown):
     curves = {"prototypes": {1: 0.3, 5: 0.5}, "kNN": {1: 0.2, 5: 0.4}}
 
     def draw(labels, number):
-        return figures.budget(plane, y, torch.arange(3 * labels) + number, ["cat", "brick"], curves, labels)
+        return adaptation_figures.budget(plane, y, torch.arange(3 * labels) + number, ["cat", "brick"], curves, labels)
 
     left, right = draw(5, 0).axes
     assert left.get_title() == "5 labels a class (outlined)" and right.get_xlabel() == "labels a class"
     assert right.get_legend().get_texts()[0].get_text() == "prototypes: 0.50"
-    widgets.label_budget(draw, [1, 5], draws=3)
+    adaptation_figures.budget_sliders(draw, [1, 5], draws=3)
     box, first = shown
     labels, number = box.children
     assert (labels.description, number.description, number.max) == ("labels a class", "draw", 2)
@@ -208,10 +194,10 @@ def test_the_budget_is_drawn_and_both_sliders_redraw(shown):
 def test_curves_and_bars_label_their_axes():
     row = {"1": 0.2, "10": 0.5, "all": 0.8}
     panels = {"a": {"linear probe": row}, "b": {"linear probe": row, "LoRA": row}}
-    left, right = figures.curves(panels, {"linear probe": {"1": (0.2, 0.1)}}, 0.1).axes
+    left, right = adaptation_figures.curves(panels, {"linear probe": {"1": (0.2, 0.1)}}, 0.1).axes
     assert left.get_ylabel() and right.get_xlabel() == "labels a class"
-    assert left.lines[0].get_xdata().tolist() == [1, 10, figures.ALL]
+    assert left.lines[0].get_xdata().tolist() == [1, 10, adaptation_figures.ALL]
     spread = {"a": {"linear probe": dict.fromkeys(row, (0.5, 0.1))}}
-    top, bottom = figures.shifts(panels, "accuracy", 0.1, spread).axes
+    top, bottom = adaptation_figures.shifts(panels, "accuracy", 0.1, spread).axes
     assert len(bottom.patches) == 6 and bottom.get_ylabel() == "accuracy"
     assert len(top.containers) == 2 and len(bottom.containers) == 2, "bars and whiskers above, bars alone below"

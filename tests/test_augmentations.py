@@ -5,12 +5,13 @@ import math
 
 import pytest
 import torch
+from IPython.display import Image
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as reference
 
-from sslcourse import augment, course
+from sslcourse import augment, cells, course, encoders
 from sslcourse.augment import functional
-from sslcourse.authoring import source
+from sslcourse.figures import augmentations as view_figures
 from sslcourse.training.loop import generator
 from tests.banks import augmentations as bank
 
@@ -231,7 +232,7 @@ def test_at_leaves_the_original_alone_and_refuses_what_cannot_be():
 
 def as_the_lesson_uses(**answers):
     """Lesson 4.1's classes Crop and Jitter, which apply a student's functions."""
-    (cell,) = [cell for cell in source.read(course.lesson("4.1").source).cells if cell.id == "yours"]
+    (cell,) = [cell for cell in cells.read_source(course.lesson("4.1").source).cells if cell.id == "yours"]
     tree = ast.parse(cell.source)
     tree.body = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     space = {"augment": augment, "functional": functional, "F": F} | answers
@@ -256,3 +257,34 @@ def test_each_accepted_jitter_distorts_the_lesson_s_pictures(answer):
     result = jitter()(x, generator(0))
     assert result.dtype == torch.float32 and result.device == x.device
     torch.testing.assert_close(result, augment.Jitter()(x, generator(0)), atol=1e-4, rtol=0)
+
+
+def test_the_explorer_shows_what_each_encoder_makes_of_ten_sliders(shown):
+    torch.manual_seed(0)
+    pictures = torch.randint(256, (20, 3, 32, 32), dtype=torch.uint8)
+    networks = {"one": encoders.ConvNet(3, (8, 8, 8)), "two": encoders.ConvNet(3, (8, 8, 8))}
+    view_figures.view_sliders(pictures, networks, number=4, strengths={})
+    box, first = shown
+    sliders = {slider.description: slider for slider in box.children}
+    assert set(augment.FIGURE_4) < set(sliders) and sliders["picture"].value == 4
+    sliders["colour jitter"].value = 1.0
+    assert isinstance(shown[-1], Image) and shown[-1].data != first.data
+    jittered = shown[-1].data
+    sliders["colour jitter"].value = 0.0
+    assert shown[-1].data == first.data != jittered
+
+
+def test_the_explorer_s_bars_are_one_where_nothing_changed():
+    torch.manual_seed(0)
+    pictures = torch.rand(20, 3, 32, 32)
+    networks = {"one": encoders.ConvNet(3, (8, 8, 8)).eval()}
+    features = {"one": networks["one"](pictures).detach()}
+    for changed, same in ((pictures[4:5], True), (1 - pictures[4:5], False)):
+        figure = view_figures.explorer(pictures, 4, changed, networks, features)
+        axes = {axis.get_label(): axis for axis in figure.axes}
+        (bar,) = axes["bars"].patches
+        assert (bar.get_height() > 0.999) == same
+        nearest = torch.tensor(axes["nearest 0"].images[0].get_array())
+        assert torch.equal(nearest, pictures[4].permute(1, 2, 0)) == same
+    gallery = view_figures.gallery({"a": pictures[0], "b": pictures[1]}, columns=3)
+    assert [axis.get_title() for axis in gallery.axes] == ["a", "b", ""]

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from sslcourse import authoring, cli, course, ledger, paths
-from sslcourse.authoring import numbers
+from sslcourse.authoring import typed_numbers
 from sslcourse.errors import BuildError
 
 MAP = """
@@ -46,7 +46,7 @@ SOURCE = """# ---
 
 # %% setup setup=true
 from sslcourse import ledger
-log = ledger.open("4.2")  # the kernel knows the real course; recording is all that counts here
+log = ledger.of_lesson("4.2")  # the kernel knows the real course; recording is all that counts here
 
 # %% exercise-text [markdown]
 # ### Add
@@ -269,11 +269,11 @@ def test_a_number_typed_by_hand_is_found(tiny, text):
     ],
 )  # fmt: skip
 def test_numbers_that_nobody_measured_are_let_through(tiny, text):
-    assert numbers.typed(text) == []
+    assert typed_numbers.found(text) == []
 
 
 def test_two_paragraphs_are_no_formula(tiny):
-    assert numbers.typed("It costs $x.\n\nWe measured 0.83.\n\nOr $y.") == ["0.83"]
+    assert typed_numbers.found("It costs $x.\n\nWe measured 0.83.\n\nOr $y.") == ["0.83"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from sslcourse import data, origins, training, widgets
-from sslcourse.origins import autoencoder_figures as figures
+from sslcourse import data, origins, training
+from sslcourse.figures import autoencoders as autoencoder_figures
 from sslcourse.origins.autoencoders import linear_divergence
 from sslcourse.training import History, parallel
 
@@ -155,7 +155,7 @@ def test_small_random_weights_and_sgd_draw_one_picture_and_a_stack_does_not(digi
 def test_the_walk_shows_where_we_are_and_what_is_drawn():
     torch.manual_seed(0)
     decoder, codes, y = origins.MLP((2, 784)), torch.randn(200, 2), torch.randint(10, (200,))
-    there, elsewhere = (figures.walk(decoder, codes, y, place, -0.5) for place in (0.5, 1.5))
+    there, elsewhere = (autoencoder_figures.walk(decoder, codes, y, place, -0.5) for place in (0.5, 1.5))
     ring = there.axes[0].lines[0].get_xydata()
     assert ring.tolist() == [[0.5, -0.5]]
     drawn = torch.from_numpy(there.axes[1].images[0].get_array().data)
@@ -167,9 +167,9 @@ def test_the_walk_shows_where_we_are_and_what_is_drawn():
 def test_figures_label_their_axes():
     codes, y = torch.randn(50, 2), torch.arange(50) % 10
     made = [
-        figures.maps({"PCA": codes, "autoencoder": codes}, y),
-        figures.errors({"a": {"SGD": 3.0, "Adam": 2.0}}, {"PCA": 1.0}),
-        figures.runs(
+        autoencoder_figures.maps({"PCA": codes, "autoencoder": codes}, y),
+        autoencoder_figures.errors({"a": {"SGD": 3.0, "Adam": 2.0}}, {"PCA": 1.0}),
+        autoencoder_figures.runs(
             {name: {"a": History(loss=[3.0, 2.0], std=[0.5, 0.6], rank=[2.0, 3.0])} for name in ("SGD", "Adam")}
         ),
     ]
@@ -181,7 +181,7 @@ def test_figures_label_their_axes():
 
 def test_the_sliders_move_the_walk(shown):
     torch.manual_seed(0)
-    widgets.walk_code(origins.MLP((2, 784)), torch.randn(100, 2), torch.randint(10, (100,)))
+    autoencoder_figures.walk_sliders(origins.MLP((2, 784)), torch.randn(100, 2), torch.randint(10, (100,)))
     box, first = shown
     assert [slider.description for slider in box.children] == ["code 1", "code 2"]
     box.children[0].value = box.children[0].max

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from sslcourse import adaptation, augment, data, encoders, measures, paradigms, plots, pretext, training, widgets
+from sslcourse import adaptation, augment, data, encoders, measures, paradigms, pretext, training
 from sslcourse.data import Split
+from sslcourse.figures import four_paradigms as paradigm_figures
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_a_trained_network_tells_the_turns_of_digits_it_never_saw(digits):
 
 def test_figures_label_their_axes(pixels):
     curve = {"1": 0.3, "all": 0.9}
-    figure = plots.label_curves(
+    figure = paradigm_figures.label_curves(
         {"semi": {"FixMatch": curve}, "self": {"rotation": curve}},
         {"supervised": curve},
         {"rotation": {"1": (0.3, 0.1), "all": (0.9, 0.0)}},
@@ -135,15 +136,15 @@ def test_figures_label_their_axes(pixels):
     assert [len(axis.lines) for axis in figure.axes] == [3, 3], "a method, a reference and chance"
     assert [len(axis.collections) for axis in figure.axes] == [0, 1], "a band where the ledger has a spread"
     assert all(axis.get_xlabel() == "labels a class" for axis in figure.axes)
-    points = plots.clouds({"a": torch.rand(5, 2), "b": torch.rand(3, 2)}, "column", "row").axes[0]
+    points = paradigm_figures.clouds({"a": torch.rand(5, 2), "b": torch.rand(3, 2)}, "column", "row").axes[0]
     assert [len(cloud.get_offsets()) for cloud in points.collections] == [5, 3] and points.get_ylabel() == "row"
-    bars = plots.bits({"label": 3.3, "pixels": 1300.0}).axes[0]
+    bars = paradigm_figures.bits({"label": 3.3, "pixels": 1300.0}).axes[0]
     assert bars.get_xscale() == "log" and bars.get_xlim()[1] > 1300 and bars.get_xlabel()
 
 
 def test_kmeans_slider_redraws(pixels, shown):
     path = paradigms.kmeans(pixels[:200], k=10, steps=3)
-    widgets.kmeans(pixels[:200], path, torch.eye(784)[:, 400:402])
+    paradigm_figures.kmeans_slider(pixels[:200], path, torch.eye(784)[:, 400:402])
     box, first = shown
     (slider,) = box.children
     assert slider.description == "step" and slider.max == 3

@@ -9,7 +9,7 @@ import pytest
 
 from sslcourse import course
 from sslcourse.errors import CourseError
-from sslcourse.grading import merge, said, selfcheck
+from sslcourse.grading import merge, nbval_text, selfcheck
 
 LESSON = course.lesson("4.2")
 RIGHT = {"cosine_similarity": 2, "nt_xent": 4, "momentum_update": 2}
@@ -166,6 +166,8 @@ def test_no_file_gets_one_sentence_on_the_command_line(tmp_path):
 
 def test_the_last_line_of_a_report_is_shown_without_colours():
     report = "Traceback:\n  x\n\x1b[0;31mNameError\x1b[0m: name 'tensr' is not defined\n\n"
-    assert said.last_line(report) == "NameError: name 'tensr' is not defined"
-    assert said.last_line("#x1B[31mKeyError#x1B[0m: 3") == "KeyError: 3", "as junit's XML writes them"
-    assert said.last_line(" \n") == "no reason is given" and said.last_line("", "ValueError") == "ValueError"
+    assert nbval_text.last_line(report) == "NameError: name 'tensr' is not defined"
+    assert nbval_text.last_line("#x1B[31mKeyError#x1B[0m: 3") == "KeyError: 3", "as junit's XML writes them"
+    assert (
+        nbval_text.last_line(" \n") == "no reason is given" and nbval_text.last_line("", "ValueError") == "ValueError"
+    )

@@ -14,7 +14,7 @@ def log(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "path_of", lambda name: tmp_path / "results.json")
     monkeypatch.delenv(ledger.SEED, raising=False)
     monkeypatch.delenv(ledger.RECORD, raising=False)
-    return ledger.open("4.2")
+    return ledger.of_lesson("4.2")
 
 
 def test_seed_is_zero_or_what_measure_sets(log, monkeypatch):
@@ -43,7 +43,7 @@ def test_a_run_s_numbers_stand_beside_the_measured_ones(log, tmp_path):
         units={"photos/SimCLR/10": "accuracy"},
     )
     assert content["entries"]["photos/SimCLR/10"]["std"] == pytest.approx(0.0264575, abs=1e-6)
-    again = ledger.open("4.2")
+    again = ledger.of_lesson("4.2")
     again.record("photos/SimCLR/10", 0.8149, unit="accuracy")
     table = again.table("photos/")
     assert table.rows == [["", "10"], ["SimCLR", "0.81 (0.81 ± 0.03)"], ["raw", "– (0.40 ± 0.00)"]]

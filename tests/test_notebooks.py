@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 from sslcourse import course
 from sslcourse.authoring.builder import duration
-from sslcourse.grading.merge import is_check
+from sslcourse.cells import is_check
 
 LESSONS = [pytest.param(lesson, id=lesson.file) for lesson in course.lessons()]
 SECONDS = 120  # what the design allows a lesson from top to bottom on two cores, without the kernel's start

@@ -7,9 +7,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from sslcourse import data, origins, widgets
+from sslcourse import data, figures, origins
 from sslcourse.errors import CourseError
-from sslcourse.origins import beside_sklearn, filters, rbm_figures
+from sslcourse.figures import rbm as rbm_figures
+from sslcourse.figures import sliders
+from sslcourse.origins import sklearn_rbm
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -190,7 +192,7 @@ def test_figures_are_drawn(trained, digits):
     places = rbm_figures.walk(rbm, digits[1][0], 5)
     assert places.shape == (6, 784)
     drawn = [rbm_figures.chain(rbm, places, steps) for steps in (0, 5)]
-    drawn.append(filters.filters({"a": rbm.W, "b": rbm.W}, columns=3))
+    drawn.append(figures.filters({"a": rbm.W, "b": rbm.W}, columns=3))
     assert [axis.get_ylabel() for axis in drawn[-1].axes] == ["a", "", "", "b", "", ""]
     drawn.append(rbm_figures.free_energies({"a": torch.randn(50), "b": torch.randn(40) + 3}))
     drawn.append(rbm_figures.phases({"F": {"one": [1.0, 2.0], "two": [0.0, 3.0]}, "log p": {"one": [1, 2]}}))
@@ -201,18 +203,19 @@ def test_figures_are_drawn(trained, digits):
 
 def test_the_slider_steps_the_chain(trained, digits, monkeypatch):
     shown = []
-    monkeypatch.setattr(widgets, "explore", lambda draw, **controls: shown.append((draw, controls)))
-    widgets.gibbs(trained[0], {"a digit": digits[1][0], "noise": torch.zeros(784)}, steps=4)
+    monkeypatch.setattr(rbm_figures, "explore", lambda draw, **controls: shown.append((draw, controls)))
+    rbm_figures.gibbs_slider(trained[0], {"a digit": digits[1][0], "noise": torch.zeros(784)}, steps=4)
     draw, controls = shown[0]
-    assert controls["steps"].max == 4 and controls["start"].options == ("a digit", "noise")
-    first, later = (widgets.image(draw(start="a digit", steps=n)).data for n in (0, 4))
+    start, steps = controls["start"].widget(), controls["steps"].widget()
+    assert (steps.value, steps.max) == (1, 4) and start.options == ("a digit", "noise")
+    first, later = (sliders.image(draw(start="a digit", steps=n)).data for n in (0, 4))
     assert first != later
 
 
 def test_everybody_runs_first_equally_often_and_the_quickest_time_counts(monkeypatch):
     clock, order = [0.0], []
-    monkeypatch.setattr(beside_sklearn.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(beside_sklearn.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(sklearn_rbm.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(sklearn_rbm.time, "perf_counter", lambda: clock[0])
 
     def runner(name):
         def run():
@@ -221,11 +224,11 @@ def test_everybody_runs_first_equally_often_and_the_quickest_time_counts(monkeyp
 
         return run
 
-    assert beside_sklearn.race({name: runner(name) for name in "ab"}, rounds=4) == {"a": 2.0, "b": 4.0}
+    assert sklearn_rbm.race({name: runner(name) for name in "ab"}, rounds=4) == {"a": 2.0, "b": 4.0}
     assert "".join(order) == "abbaabba"
 
 
 def test_scikit_learns_machine_is_measured_as_ours(digits):
-    rbm = beside_sklearn.train(digits[0][:40], hidden=8, epochs=2)
+    rbm = sklearn_rbm.train(digits[0][:40], hidden=8, epochs=2)
     assert rbm.W.shape == (784, 8) and rbm(digits[1][:3]).shape == (3, 8)
     assert rbm.free_energy(digits[1][:3]).isfinite().all()

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from sslcourse import augment, data, encoders, measures, plots, pretext, training, widgets
+from sslcourse import augment, data, encoders, figures, measures, pretext, training
+from sslcourse.figures import rotation as rotation_figures
 
 
 def test_the_four_turns_have_known_places():
@@ -89,7 +90,7 @@ def test_transfer_trains_the_output_module_alone():
 
 def test_confusion_writes_a_number_in_each_field():
     panels = {"a": (torch.eye(3), ["x", "y", "z"], "guess"), "b": (torch.full((3, 2), 0.25), ["u", "v"], "kind")}
-    figure = plots.confusion(panels, ["1", "2", "3"], "truth")
+    figure = figures.confusion(panels, ["1", "2", "3"], "truth")
     left, right = figure.axes
     assert [len(axis.texts) for axis in (left, right)] == [9, 6] and right.texts[0].get_text() == ".25"
     assert left.get_xlabel() == "guess" and left.get_ylabel() == "truth" and left.get_title() == "a"
@@ -101,7 +102,7 @@ def test_a_turned_picture_is_shown_with_what_is_said_of_it():
     def answer(x):  # a network that sees how bright the picture is at the top
         return torch.stack([x[:, 0, 0].mean(dim=1), *torch.zeros(3, len(x))], dim=1)
 
-    figure = plots.turned(pictures, answer, degrees=90, picture=1)
+    figure = rotation_figures.turned(pictures, answer, degrees=90, picture=1)
     left, middle, right = figure.axes
     expected = pictures[1, 0].rot90(1)
     assert torch.allclose(torch.tensor(left.images[0].get_array()), expected, atol=1e-5)
@@ -110,7 +111,7 @@ def test_a_turned_picture_is_shown_with_what_is_said_of_it():
 
 
 def test_answers_at_all_angles_stand_side_by_side():
-    figure = plots.turned_beside(
+    figure = rotation_figures.turned_beside(
         {"a": torch.rand(1, 8, 8), "b": torch.rand(1, 8, 8)}, lambda x: x[:, 0, :1, :4].flatten(1)
     )
     assert [axis.get_title() for axis in figure.axes] == ["a", "b"]
@@ -118,7 +119,7 @@ def test_answers_at_all_angles_stand_side_by_side():
 
 
 def test_both_sliders_redraw(shown):
-    widgets.turned(torch.rand(3, 1, 8, 8), lambda x: x[:, 0, :1, :4].flatten(1))
+    rotation_figures.turned_sliders(torch.rand(3, 1, 8, 8), lambda x: x[:, 0, :1, :4].flatten(1))
     box, first = shown
     degrees, picture = box.children
     assert (degrees.description, picture.description, picture.max) == ("degrees", "picture", 2)

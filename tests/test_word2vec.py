@@ -7,11 +7,12 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
-from sslcourse import data, measures, plots_words, widgets
+from sslcourse import data, encoders, measures
 from sslcourse.data import Unlabeled, scripture
 from sslcourse.errors import CourseError
-from sslcourse.origins import verses, word2vec
-from sslcourse.origins.word_tests import (
+from sslcourse.figures import word2vec as word_figures
+from sslcourse.origins import word2vec
+from sslcourse.origins.word_questions import (
     FAMILIES,
     RELATIONS,
     Lexicon,
@@ -199,10 +200,10 @@ def test_lean_is_signed(square):
 
 def test_verses_are_means_of_the_words_that_are_known():
     table = torch.tensor([[9.0, 9], [1, 0], [3, 2], [7, 7]])
-    encoder = verses.MeanOfWords(table, torch.tensor([0, 4, 4, 0]))
+    encoder = encoders.MeanOfWords(table, torch.tensor([0, 4, 4, 0]))
     features = measures.embed(encoder, torch.tensor([[1, 2, 0], [2, 3, 99], [3, 0, 0]]))
     assert features.tolist() == [[2, 1], [3, 2], [0, 0]]
-    bag = verses.BagOfWords(2)(torch.tensor([[1, 1, 2, 5, 0], [0, 0, 0, 0, 0]]))
+    bag = encoders.BagOfWords(2)(torch.tensor([[1, 1, 2, 5, 0], [0, 0, 0, 0, 0]]))
     assert bag.tolist() == [[2, 1], [0, 0]]
 
 
@@ -210,18 +211,18 @@ def test_figures_have_labels_and_follow_their_arguments(square):
     words, verse = torch.tensor([1, 2, 3, 1] * 20), torch.arange(20).repeat_interleave(4)
     vocabulary = tuple("abcdefghijkl")
     figures = [
-        plots_words.noise(torch.tensor([0, 5, 2]), {"p": torch.tensor([0.0, 0.7, 0.3])}),
-        plots_words.leaning({"g": {"x": 0.1, "y": -0.2}}, "he", "she"),
-        plots_words.agreement(square, [("man", "woman"), ("king", "queen")]),
-        plots_words.companions(words, verse, vocabulary, ("b", "c"), 2),
+        word_figures.noise(torch.tensor([0, 5, 2]), {"p": torch.tensor([0.0, 0.7, 0.3])}),
+        word_figures.leaning({"g": {"x": 0.1, "y": -0.2}}, "he", "she"),
+        word_figures.agreement(square, [("man", "woman"), ("king", "queen")]),
+        word_figures.companions(words, verse, vocabulary, ("b", "c"), 2),
     ]
     assert all(isinstance(figure, Figure) and all(axis.get_xlabel() for axis in figure.axes) for figure in figures)
     with pytest.raises(CourseError, match="'zebra' is not in the corpus"):
-        plots_words.companions(words, verse, vocabulary, ("zebra", "b"), 2)
+        word_figures.companions(words, verse, vocabulary, ("zebra", "b"), 2)
 
 
 def test_the_analogy_box_redraws_and_a_word_it_lacks_gets_one_sentence(shown):
-    widgets.analogy({"perfect": perfect()})
+    word_figures.analogy_box({"perfect": perfect()})
     *typed, weight = shown[0].children
     weight.value = 2.0
     assert len(shown) == 3 and shown[2].data != shown[1].data
@@ -245,12 +246,3 @@ def test_company_ratio_counts_who_stands_near():
     words, verse = torch.tensor([1, 2, 4, 1, 2, 3, 4, 4, 3]), torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
     ratio = company_ratio(words, verse, vocabulary, "nurse", "he", "she")
     assert ratio == pytest.approx(math.log(3 / 2)), "twice she, once he, and one added to both"
-
-
-def test_rank_correlation_is_spearmans_and_ties_share_their_rank():
-    a = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    assert measures.rank_correlation(a, a.exp()) == pytest.approx(1)
-    assert measures.rank_correlation(a, -a) == pytest.approx(-1)
-    ties = torch.tensor([1.0, 1.0, 2.0, 2.0])
-    assert measures.rank_correlation(a, ties) == measures.rank_correlation(a, ties.flip(0)) * -1
-    assert measures.rank_correlation(a, ties) == pytest.approx(2 / 5**0.5)

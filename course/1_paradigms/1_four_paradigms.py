@@ -31,15 +31,16 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, data, encoders, ledger
-from sslcourse import measures, paradigms, plots, pretext, training, widgets
+from sslcourse import adaptation, augment, checks, data, encoders, figures, ledger
+from sslcourse import measures, paradigms, pretext, training
 from sslcourse.data.digits import centred
+from sslcourse.figures import four_paradigms as paradigm_figures
 
-check = checks.lesson("1.1")
+check = checks.of_lesson("1.1")
 kmeans_step, select_pseudo_labels, bits_per_sample = check.blanks()
 
 # %% ledger
-log = ledger.open("1.1")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("1.1")  # every number of this run is noted, and stands beside those measured over several seeds
 digits = data.load("digits")
 print(digits, f"Training on {training.best_device()}.", sep="\n")
 
@@ -140,7 +141,7 @@ print(digits, f"Training on {training.best_device()}.", sep="\n")
 x = measures.to_float(digits.train.x).flatten(1)  # (3500,784)
 plane = torch.from_numpy(paradigms.pca(digits.train.x).components_[:2].T)
 few_centroids = paradigms.kmeans(x, k=10, steps=15, seed=log.seed)
-widgets.kmeans(x[:800], few_centroids, plane)
+paradigm_figures.kmeans_slider(x[:800], few_centroids, plane)
 
 # %% kmeans-interpret [markdown]
 # A few steps do nearly all. The cost can only fall: both moves lower it, or leave it. Now find the classes: some
@@ -296,7 +297,7 @@ unsupervised = {
     "Gaussian mixture": paradigms.Fitted(lambda pixels: mixture.predict_proba(pca.transform(pixels)).round(4)),
 }
 sampled = torch.from_numpy(pca.inverse_transform(mixture.sample(10)[0])).view(-1, 1, 28, 28).clamp(0, 1)
-plots.pictures({"drawn from p(x)": sampled, "centroids": centroids[:10].view(-1, 1, 28, 28)})
+figures.pictures({"drawn from p(x)": sampled, "centroids": centroids[:10].view(-1, 1, 28, 28)})
 
 # %% density-text [markdown]
 # A density can do what groups cannot: make new pictures, and tell the ordinary from the odd. We ask for $\log p(x)$ of
@@ -333,7 +334,7 @@ rotation = encoders.ConvNet(in_channels=1)
 task = pretext.Rotation(rotation.dim)
 EPOCHS = training.budget(cpu=5, gpu=50)
 history = training.pretrain(rotation, task, digits.unlabeled(), epochs=EPOCHS, batch_size=64, seed=log.seed)
-plots.training({"rotation": history})
+figures.training({"rotation": history})
 
 # %% train-interpret [markdown]
 # Guessing would cost $\log 4$. The loss falls to nearly nothing: the task is **solved**, within a few epochs. The two
@@ -356,7 +357,7 @@ weak = augment.simclr(color=0, flip=False, min_area=0.5)
 strong = augment.Compose(augment.Crop(min_area=0.4), augment.Cutout(strength=0.7, p=0.5), augment.Noise())
 eight = measures.to_float(digits.train.x[:8])
 torch.manual_seed(log.seed)
-plots.pictures({"picture": eight, "weakly changed": weak(eight), "strongly changed": strong(eight)})
+figures.pictures({"picture": eight, "weakly changed": weak(eight), "strongly changed": strong(eight)})
 
 # %% train-all
 BUDGETS = {"1": 1, "2": 2, "5": 5, "10": 10, "50": 50, "all": None}  # labels a class
@@ -369,7 +370,8 @@ teachers = {}
 
 def note(method: str, budget: str, model: nn.Module) -> float:
     """Record a classifier's accuracy on the test split."""
-    return log.record(f"labels/{method}/{budget}", paradigms.accuracy(model, digits.test), unit="accuracy")
+    accuracy = adaptation.accuracy(model, digits.test.x, digits.test.y)
+    return log.record(f"labels/{method}/{budget}", accuracy, unit="accuracy")
 
 
 for budget, n in BUDGETS.items():
@@ -401,11 +403,7 @@ for budget, n in BUDGETS.items():
 torch.manual_seed(log.seed)
 frozen = {"raw input": nn.Flatten(), "random init": encoders.ConvNet(in_channels=1)} | unsupervised
 frozen["rotation"] = rotation
-curves = {name: {} for name in frozen}
-for name, encoder in frozen.items():
-    for budget, n in BUDGETS.items():
-        accuracy = adaptation.linear_probe(encoder, digits, n, seed=log.seed).accuracy
-        curves[name][budget] = log.record(f"labels/{name}/{budget}", accuracy, unit="accuracy")
+curves = adaptation.budgets(digits, frozen, BUDGETS, seed=log.seed, log=log, group="labels")
 
 # %% measure-curves
 references |= {name: curves[name] for name in ("raw input", "random init")}
@@ -414,7 +412,7 @@ panels = {
     "semi-supervised": semi,
     "self-supervised": {"rotation": curves["rotation"]},
 }
-plots.label_curves(panels, references, log.spread("labels/"), chance=0.1)
+paradigm_figures.label_curves(panels, references, log.spread("labels/"), chance=0.1)
 
 # %% measure-table
 log.table("labels/")
@@ -475,7 +473,7 @@ cake["pixels, compressed"] = 8 * len(lzma.compress(pixels.numpy().tobytes())) / 
 cake["pixels of random noise"] = float(bits_per_sample(noise.flatten(1)))
 for name, bits in cake.items():
     log.record(f"bits/{name}/bits a sample", bits, digits=2 if bits < 10 else 0)
-plots.bits(cake)
+paradigm_figures.bits(cake)
 
 # %% cake-table
 log.table("bits/")
@@ -518,7 +516,7 @@ probability, z = measures.embed(teachers["1"], digits.test.x).cpu().softmax(dim=
 wrong = (z != digits.test.y).nonzero()[:, 0]
 worst = wrong[probability[wrong].argsort(descending=True)[:10]]
 print("The teacher with one label a class is sure that these are:", *z[worst].tolist())
-plots.pictures({"sure and wrong": digits.test.x[worst]})
+figures.pictures({"sure and wrong": digits.test.x[worst]})
 
 # %% break-trust-students
 for budget in ("1", "10"):
@@ -528,7 +526,7 @@ for budget in ("1", "10"):
     scores = {
         "teacher": references["supervised"][budget],
         "student, threshold 0.8": semi["pseudo-labels"][budget],
-        "student, threshold 0": paradigms.accuracy(student, digits.test),
+        "student, threshold 0": adaptation.accuracy(student, digits.test.x, digits.test.y),
     }
     for name, score in scores.items():
         log.record(f"students/{name}/{budget} label{'' if budget == '1' else 's'} a class", score, unit="accuracy")
@@ -576,7 +574,7 @@ def by_class(name: str, hit: torch.Tensor) -> None:
 
 found = {}
 by_class("as they are", turns_found(rotation, task.head, digits.test.x))
-plots.accuracies(found, chance=0.25, title="turns found, by digit")
+figures.accuracies(found, chance=0.25, title="turns found, by digit")
 
 # %% break-rotation-suspicion [markdown]
 # All of them, zeros and eights included: {{ turns/0/as they are }} and {{ turns/8/as they are }}. That is too good. The
@@ -602,7 +600,7 @@ two_numbers = LogisticRegression(C=100).fit(centers, z)
 alone = two_numbers.score(*turned_centers(digits.test.x))
 log.record("center/turn found from the centre of mass alone", alone, unit="accuracy", digits=3)
 clouds = {f"{90 * turn} degrees": centers[z == turn][:300].flip(1) for turn in range(4)}
-plots.clouds(clouds, "column of the centre of mass (pixels)", "row (pixels, downwards)")
+paradigm_figures.clouds(clouds, "column of the centre of mass (pixels)", "row (pixels, downwards)")
 
 # %% break-center-interpret [markdown]
 # There it is, in four sharp squares. Whoever made MNIST moved each digit by whole pixels until its centre of mass lay
@@ -645,18 +643,17 @@ closed_history = training.pretrain(closed, closed_task, digits.unlabeled(), EPOC
 two_numbers = LogisticRegression(C=100).fit(*turned_centers(centred(digits.train.x)))
 alone = two_numbers.score(*turned_centers(centred(digits.test.x)))
 log.record("center/turn found from the centre of mass alone, centred", alone, unit="accuracy", digits=3)
-plots.training({"as they are": history, "centred and cropped": closed_history})
+figures.training({"as they are": history, "centred and cropped": closed_history})
 
 # %% break-closed-classes
 by_class("centred", turns_found(closed, closed_task.head, centred(digits.test.x)))
-plots.accuracies(found, chance=0.25, title="turns found, by digit")
+figures.accuracies(found, chance=0.25, title="turns found, by digit")
 
 # %% break-closed-curve
-again = {"rotation, as they are": curves["rotation"], "rotation, centred": {}}
-for budget, n in BUDGETS.items():
-    accuracy = adaptation.linear_probe(closed, digits, n, seed=log.seed).accuracy
-    again["rotation, centred"][budget] = log.record(f"closed/rotation, centred/{budget}", accuracy, unit="accuracy")
-plots.label_curves({"self-supervised": again}, references, log.spread("labels/") | log.spread("closed/"), chance=0.1)
+again = {"rotation, as they are": curves["rotation"]}
+again |= adaptation.budgets(digits, {"rotation, centred": closed}, BUDGETS, log.seed, log, "closed")
+spread = log.spread("labels/") | log.spread("closed/")
+paradigm_figures.label_curves({"self-supervised": again}, references, spread, chance=0.1)
 
 # %% break-closed-table
 log.table("closed/")

@@ -27,14 +27,15 @@ from functools import partial
 import torch
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, data, ledger, origins, plots, training, widgets
-from sslcourse.origins import beside_sklearn, filters, p_hidden, p_visible, rbm_figures, uniforms
+from sslcourse import adaptation, augment, checks, data, figures, ledger, origins, training
+from sslcourse.figures import rbm as rbm_figures
+from sslcourse.origins import p_hidden, p_visible, sklearn_rbm, uniforms
 
-check = checks.lesson("2.1")
+check = checks.of_lesson("2.1")
 free_energy, gibbs_step, contrastive_divergence = check.blanks()
 
 # %% ledger
-log = ledger.open("2.1")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("2.1")  # every number of this run is noted, and stands beside those measured over several seeds
 torch.manual_seed(log.seed)
 device = training.best_device()
 digits = origins.binarised(data.load("digits"))
@@ -47,7 +48,7 @@ print(digits, f"Training on {device}.", sep="\n")
 # measure.
 
 # %% data-figure
-plots.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12].view(-1, 1, 28, 28)})
+figures.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12].view(-1, 1, 28, 28)})
 
 # %% predict [markdown]
 # ## Predict
@@ -96,7 +97,7 @@ seen.fit(v_train, epochs=15, batch_size=50, lr=0.1, last_lr=0, persistent=True, 
 coins = (torch.rand(784, generator=torch.Generator().manual_seed(log.seed)) < 0.5).float().to(device)
 
 # %% gibbs-widget
-widgets.gibbs(seen, {"coin flips": coins, "a test digit": v_test[2]}, step=100)
+rbm_figures.gibbs_slider(seen, {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% gibbs-interpret [markdown]
 # Left: the state. Beside it: the probabilities of the hidden units, and the picture that hidden units drawn from them
@@ -235,7 +236,7 @@ machines, histories = {}, {}
 for name, recipe in RECIPES.items():
     print(name)
     machines[name], histories[name] = machine(256, EPOCHS, **recipe)
-plots.training(histories)
+figures.training(histories)
 
 # %% train-interpret [markdown]
 # The loss shown is not what is minimised: the gradient above needs no loss, and nobody can compute $\log p(v)$ at
@@ -250,7 +251,7 @@ plots.training(histories)
 # One column of $W$ is one hidden unit's picture: pixels that turn it on are orange, pixels that turn it off purple.
 
 # %% filters-figure
-filters.filters({"": machines["PCD"].W}, rows=3)
+figures.filters({"": machines["PCD"].W}, rows=3)
 
 # %% filters-interpret [markdown]
 # Strokes, ends of strokes, holes: parts that many digits share, each unit its own. Nobody asked for parts. They come
@@ -258,7 +259,7 @@ filters.filters({"": machines["PCD"].W}, rows=3)
 
 # %% reconstructions-figure
 rows = {"test digit": v_test[:12]} | {name: rbm.reconstruct(v_test[:12]) for name, rbm in machines.items()}
-plots.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
+figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 
 # %% fantasies-text [markdown]
 # ### Fantasies
@@ -283,7 +284,7 @@ for name, rbm in machines.items():
     dreams[name] = walk(rbm, flips, 1000)
     rows[f"{name}, from noise"] = rbm.reconstruct(dreams[name][:12])
     rows[f"{name}, from the digit"] = rbm.reconstruct(walk(rbm, v_test[:12], 200))
-plots.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
+figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 
 # %% fantasies-interpret [markdown]
 # **CD-1 never leaves the noise**, and from a digit it ends among fragments and a few zeros. Its negative phase saw
@@ -313,11 +314,11 @@ def ours(passes, persistent=False):
 
 
 RUNNERS = {
-    "scikit-learn": lambda passes: beside_sklearn.train(x, 256, passes, seed=log.seed),
+    "scikit-learn": lambda passes: sklearn_rbm.train(x, 256, passes, seed=log.seed),
     "CD-1": ours,
     "PCD": lambda passes: ours(passes, persistent=True),
 }
-quickest = beside_sklearn.race({name: partial(train, 1) for name, train in RUNNERS.items()})
+quickest = sklearn_rbm.race({name: partial(train, 1) for name, train in RUNNERS.items()})
 for name, train in RUNNERS.items():
     rbm = train(5)
     log.record(f"race/{name}/reconstruction error", (rbm.reconstruct(x_test) - x_test).square().mean(), digits=3)
@@ -475,14 +476,10 @@ log.table("energy/")
 LABELS = {"10 labels": 10, "all labels": None}
 torch.manual_seed(log.seed)
 unborn = origins.RBM(784, 256).to(device)
-table = {"raw input": {}, "random init": {}, "supervised": {}, "RBM, untrained": {}} | {name: {} for name in machines}
-for labels, n in LABELS.items():
-    accuracies = adaptation.references(digits, n, seed=log.seed, views=augment.simclr(color=0, flip=False))
-    for name, encoder in ({"RBM, untrained": unborn} | machines).items():
-        accuracies[name] = adaptation.linear_probe(encoder, digits, n, seed=log.seed).accuracy
-    for name, accuracy in accuracies.items():
-        table[name][labels] = log.record(f"features/{name}/{labels}", accuracy, unit="accuracy")
-plots.accuracies(table, chance=1 / len(digits.classes), title="digits, black and white")
+noted = {"seed": log.seed, "log": log, "group": "features"}
+table = adaptation.references(digits, LABELS, views=augment.simclr(color=0, flip=False), **noted)
+table |= adaptation.budgets(digits, {"RBM, untrained": unborn} | machines, LABELS, **noted)
+figures.accuracies(table, chance=1 / len(digits.classes), title="digits, black and white")
 
 # %% features-table
 log.table("features/")
@@ -554,7 +551,7 @@ log.table("phases/")
 # falls at once, then stays where it is.
 
 # %% break-cd-widget
-widgets.gibbs(machines["CD-1"], {"coin flips": coins, "a test digit": v_test[2]}, step=100)
+rbm_figures.gibbs_slider(machines["CD-1"], {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% break-cd-interpret [markdown]
 # **Your turn:** how little does it take to open the machine's eyes? Train `machine(256, EPOCHS, k=2)`, or CD-1 first

@@ -30,15 +30,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, data, ledger, measures, origins, plots, training, widgets
-from sslcourse.origins import autoencoder_figures as figures
-from sslcourse.origins import filters
+from sslcourse import adaptation, augment, checks, data, figures, ledger, measures, origins, training
+from sslcourse.figures import autoencoders as autoencoder_figures
 
-check = checks.lesson("2.2")
+check = checks.of_lesson("2.2")
 pca_reconstruction, unroll, denoising_loss = check.blanks()
 
 # %% ledger
-log = ledger.open("2.2")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("2.2")  # every number of this run is noted, and stands beside those measured over several seeds
 torch.manual_seed(log.seed)
 device = training.best_device()
 digits = data.load("digits")
@@ -109,7 +108,7 @@ two, _ = autoencoder(2, stacked(origins.unroll, stack_2), origins.denoising_loss
 codes = {"autoencoder": measures.embed(two[0], digits.test.x)}
 
 # %% walk-widget
-widgets.walk_code(two[1], codes["autoencoder"].cpu(), digits.test.y)
+autoencoder_figures.walk_sliders(two[1], codes["autoencoder"].cpu(), digits.test.y)
 
 # %% walk-interpret [markdown]
 # Left: test digits, each drawn as its numeral at its code. Right: what the decoder makes of the code under the ring.
@@ -282,7 +281,7 @@ for optimiser, settings in OPTIMISERS.items():
         log.record(f"grid/{start}/{optimiser}", test_error(*trained[start, optimiser]), digits=1)
         log.record(f"meter/{start}/{optimiser}", history.std[-1])
 log.record("cost/fine-tuning/seconds", histories["Adam"]["RBM stack"].seconds, unit="s", digits=1)
-figures.runs(histories)
+autoencoder_figures.runs(histories)
 
 # %% train-interpret [markdown]
 # Above, the loss: the cross-entropy, in nats an image. The curves that start from small random weights fall at once to
@@ -308,7 +307,8 @@ raw = origins.MLP((*LAYERS, 30)).to(device), origins.MLP((30, *LAYERS[::-1])).to
 STARTS["RBM stack"](*raw)
 log.record("grid/RBM stack/not fine-tuned", test_error(*raw), digits=1)
 table = {start: {o: log.run[f"grid/{start}/{o}"]["value"] for o in OPTIMISERS} for start in STARTS}
-figures.errors(table, {"PCA": log.run["grid/PCA/exact"]["value"], "mean digit": mean_error}, "a code of 30 numbers")
+linear = {"PCA": log.run["grid/PCA/exact"]["value"], "mean digit": mean_error}
+autoencoder_figures.errors(table, linear, "a code of 30 numbers")
 
 # %% measure-table
 log.table("grid/")
@@ -317,7 +317,7 @@ log.table("grid/")
 rows = {"test digit": x_test, "PCA": pca}
 for name in (("small random", "SGD"), ("Xavier times 4", "Adam"), ("RBM stack", "SGD"), ("RBM stack", "Adam")):
     rows[", ".join(name)] = origins.reconstruct(*trained[name], x_test)
-plots.pictures({name: x[:12].view(-1, 1, 28, 28).clamp(0, 1) for name, x in rows.items()})
+figures.pictures({name: x[:12].view(-1, 1, 28, 28).clamp(0, 1) for name, x in rows.items()})
 
 # %% measure-interpret [markdown]
 # - **The prediction: C.** From small random weights, SGD ends at {{ grid/small random/SGD }}; the mean digit itself
@@ -411,7 +411,7 @@ log.record("two/autoencoder/error", test_error(*two), digits=1)
 for name, encoder in {"PCA": pca_encoder, "autoencoder": two[0]}.items():
     accuracy = adaptation.linear_probe(encoder, digits, seed=log.seed).accuracy
     log.record(f"two/{name}/linear probe, all labels", accuracy, unit="accuracy")
-figures.maps({"PCA": codes["PCA"], "autoencoder": codes["autoencoder"]}, digits.test.y)
+autoencoder_figures.maps({"PCA": codes["PCA"], "autoencoder": codes["autoencoder"]}, digits.test.y)
 
 # %% two-table
 log.table("two/")
@@ -443,14 +443,10 @@ probed = {
     "RBM stack, Adam, 30": trained["RBM stack", "Adam"][0],
     "Xavier times 4, Adam, 30": trained["Xavier times 4", "Adam"][0],
 }
-accuracies = {}
-for labels, n in LABELS.items():
-    found = adaptation.references(digits, n, seed=log.seed, views=augment.simclr(color=0, flip=False))
-    for name, encoder in probed.items():
-        found[name] = adaptation.linear_probe(encoder, digits, n, seed=log.seed).accuracy
-    for name, accuracy in found.items():
-        accuracies.setdefault(name, {})[labels] = log.record(f"features/{name}/{labels}", accuracy, unit="accuracy")
-plots.accuracies(accuracies, chance=1 / len(digits.classes), title="digits")
+noted = {"seed": log.seed, "log": log, "group": "features"}
+accuracies = adaptation.references(digits, LABELS, views=augment.simclr(color=0, flip=False), **noted)
+accuracies |= adaptation.budgets(digits, probed, LABELS, **noted)
+figures.accuracies(accuracies, chance=1 / len(digits.classes), title="digits")
 
 # %% features-table
 log.table("features/")
@@ -493,7 +489,7 @@ for name, destroyed in {"copying": 0.0, "denoising": 0.5}.items():
         encoder, task, digits.unlabeled(), epochs=training.budget(cpu=8, gpu=100), batch_size=64, lr=8e-3, seed=log.seed
     )
     wide[name] = encoder, task.head
-plots.training(histories)
+figures.training(histories)
 
 # %% break-measure
 holes = torch.rand(x_test.shape, generator=torch.Generator().manual_seed(log.seed)).to(device) < 0.5
@@ -507,13 +503,13 @@ for name, (encoder, decoder) in wide.items():
     accuracy = adaptation.linear_probe(encoder, digits, 10, seed=log.seed).accuracy
     log.record(f"wide/{name}/probe, 10 labels", accuracy, unit="accuracy")
 rows["whole digit"] = x_test
-plots.pictures({name: x[:12].view(-1, 1, 28, 28) for name, x in rows.items()})
+figures.pictures({name: x[:12].view(-1, 1, 28, 28) for name, x in rows.items()})
 
 # %% break-table
 log.table("wide/")
 
 # %% break-filters
-filters.filters({name: encoder[0].linear[0].weight.T for name, (encoder, _) in wide.items()}, every=10)
+figures.filters({name: encoder[0].linear[0].weight.T for name, (encoder, _) in wide.items()}, every=10)
 
 # %% break-interpret [markdown]
 # On whole digits the copying network is far better ({{ wide/copying/whole digit }} against
@@ -543,7 +539,7 @@ known = measures.embed(encoder, digits.train.x).cpu()
 gaussian = torch.distributions.MultivariateNormal(known.mean(dim=0), known.T.cov() + 1e-4 * torch.eye(30))
 torch.manual_seed(log.seed)
 drawn = decoder(gaussian.sample((12,)).to(device)).sigmoid().detach()
-plots.pictures(
+figures.pictures(
     {"from test digits": origins.reconstruct(encoder, decoder, x_test[:12]).view(-1, 1, 28, 28),
      "from random codes": drawn.view(-1, 1, 28, 28)}
 )  # fmt: skip

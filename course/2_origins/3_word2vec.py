@@ -22,18 +22,22 @@
 # {{ course: minutes }} Needs: *Start here* and PyTorch's basics.
 
 # %% setup setup=true
+from functools import partial
+
 import torch
+from scipy.stats import spearmanr
 from torch.nn import functional as F
 
-from sslcourse import adaptation, checks, data, ledger, measures, plots, plots_words, training, widgets
+from sslcourse import adaptation, checks, data, encoders, figures, ledger, training
 from sslcourse.data import scripture
-from sslcourse.origins import beside_gensim, verses, word2vec, word_tests
+from sslcourse.figures import word2vec as word_figures
+from sslcourse.origins import gensim_word2vec, word2vec, word_questions
 
-check = checks.lesson("2.3")
+check = checks.of_lesson("2.3")
 training_pairs, negative_sampling_loss, noise_distribution = check.blanks()
 
 # %% ledger
-log = ledger.open("2.3")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("2.3")  # every number of this run is noted, and stands beside those measured over several seeds
 bible = data.load("scripture")
 print(bible)
 print("a verse as tokens:", bible.train.x[30, :12].tolist())
@@ -76,7 +80,7 @@ print("and as words:     ", " ".join(bible.vocabulary[token] for token in bible.
 
 # %% company-box
 words, verse, counts = word2vec.words_of(bible.unlabeled())
-widgets.company(words, verse, bible.vocabulary)
+word_figures.company_box(words, verse, bible.vocabulary)
 
 # %% see-interpret [markdown]
 # Two words that could stand in each other's place keep similar company, even if they never meet. That is the whole
@@ -201,7 +205,7 @@ noise_distribution = check(noise_distribution)
 
 # %% noise-figure
 powers = {"power 1: as in the corpus": 1.0, "power 3/4": 0.75, "power 1/100: nearly all alike": 0.01}
-plots_words.noise(counts, {name: noise_distribution(counts, power) for name, power in powers.items()})
+word_figures.noise(counts, {name: noise_distribution(counts, power) for name, power in powers.items()})
 
 # %% train [markdown]
 # ## Train
@@ -225,13 +229,13 @@ own |= {"distribution": noise_distribution, "seed": log.seed}
 def train(model, epochs=EPOCHS, **options):
     """Word2vec with this lesson's own functions: (vectors, history, lexicon)."""
     made, history = word2vec.train(bible.unlabeled(), model, epochs, **(own | options))
-    return made, history, word_tests.Lexicon(made.vectors, bible.vocabulary, made.counts)
+    return made, history, word_questions.Lexicon(made.vectors, bible.vocabulary, made.counts)
 
 
 skip_gram, skip_gram_history, skip_gram_lexicon = train("skip-gram")
 cbow, cbow_history, cbow_lexicon = train("CBOW")
 lexicons = {"skip-gram": skip_gram_lexicon, "CBOW": cbow_lexicon}
-plots.training({"skip-gram": skip_gram_history, "CBOW": cbow_history})
+figures.training({"skip-gram": skip_gram_history, "CBOW": cbow_history})
 
 # %% train-interpret [markdown]
 # All vectors zero would cost $(1 + k) \log 2$ nats, about four with $k = 5$. The loss stays at about half of
@@ -256,7 +260,7 @@ ledger.Table([["word", *lexicons], *[[w, *[", ".join(lex.neighbours(w)) for lex 
 # does the answer forget the king? Type analogies of your own: *egypt*, *pharaoh*, *babylon*, or *he*, *his*, *i*.
 
 # %% analogy-box
-widgets.analogy(lexicons)
+word_figures.analogy_box(lexicons)
 
 # %% queen
 def rank_of_queen(lexicon, open_to_all):
@@ -290,7 +294,7 @@ log.table("queen/")
 # %% agreement
 pairs = [("man", "woman"), ("men", "women"), ("son", "daughter"), ("father", "mother"), ("brother", "sister")]
 pairs += [("husband", "wife"), ("king", "queen"), ("he", "she")]
-plots_words.agreement(skip_gram_lexicon, pairs)
+word_figures.agreement(skip_gram_lexicon, pairs)
 
 # %% agreement-interpret [markdown]
 # Most steps agree with each other, none of them closely. And one points the other way: look at *husband* to *wife*. In
@@ -308,21 +312,21 @@ plots_words.agreement(skip_gram_lexicon, pairs)
 
 # %% measure-gensim
 torch.manual_seed(log.seed)
-random = word_tests.Lexicon(torch.randn(len(counts), 64), bible.vocabulary, counts)
+random = word_questions.Lexicon(torch.randn(len(counts), 64), bible.vocabulary, counts)
 scored, gensim_speed = {"random vectors": random, **lexicons}, {}
-if beside_gensim.available():
+if gensim_word2vec.available():
     for model in lexicons:
-        scored[f"gensim {model}"], gensim_speed[model] = beside_gensim.train(
+        scored[f"gensim {model}"], gensim_speed[model] = gensim_word2vec.train(
             bible.unlabeled(), bible.vocabulary, model, EPOCHS, seed=log.seed
         )
 else:
     print("gensim is not installed, which only this comparison needs: its numbers below are the ledger's alone.")
 
 for name, lexicon in scored.items():
-    for relation, accuracy in word_tests.analogies(lexicon).items():
+    for relation, accuracy in word_questions.analogies(lexicon).items():
         log.record(f"analogies/{relation}/{name}", accuracy, unit="accuracy")
-    log.record(f"families/{name}", word_tests.families(lexicon), unit="accuracy")
-    log.record(f"open/{name}", word_tests.analogies(lexicon, open_to_all=True)["mean"], unit="accuracy")
+    log.record(f"families/{name}", word_questions.families(lexicon), unit="accuracy")
+    log.record(f"open/{name}", word_questions.analogies(lexicon, open_to_all=True)["mean"], unit="accuracy")
 
 # %% measure-analogies
 log.table("analogies/")
@@ -396,20 +400,24 @@ log.table("speed/")
 LABELS = {"10 labels a class": 10, "100 labels": 100, "1000 labels": 1000}
 parts = scripture.parts()
 torch.manual_seed(log.seed)
-encoders = {
-    "raw: bag of words": verses.BagOfWords(),
-    "random vectors": verses.MeanOfWords(torch.randn(len(counts), 64), counts),
-    "skip-gram": verses.MeanOfWords(skip_gram.vectors, counts),
-    "CBOW": verses.MeanOfWords(cbow.vectors, counts),
+methods = {
+    "raw: bag of words": encoders.BagOfWords(),
+    "random vectors": encoders.MeanOfWords(torch.randn(len(counts), 64), counts),
+    "skip-gram": encoders.MeanOfWords(skip_gram.vectors, counts),
+    "CBOW": encoders.MeanOfWords(cbow.vectors, counts),
 }
-table = {}
-for name, encoder in encoders.items():
-    found = {k: adaptation.linear_probe(encoder, parts, n, seed=log.seed).accuracy for k, n in LABELS.items()}
-    table[name] = {k: log.record(f"parts/{name}/{k}", accuracy, unit="accuracy") for k, accuracy in found.items()}
-found = {k: verses.supervised(parts, n, seed=log.seed) for k, n in LABELS.items()}
-table["supervised"] = {k: log.record(f"parts/supervised/{k}", v, unit="accuracy") for k, v in found.items()}
+
+
+def supervised(labels_per_class):
+    """Accuracy of the same network, trained from scratch on labels."""
+    model = adaptation.supervised(parts, labels_per_class, seed=log.seed)
+    return adaptation.accuracy(model, parts.test.x, parts.test.y)
+
+
+methods["supervised"] = supervised
+table = adaptation.budgets(parts, methods, LABELS, seed=log.seed, log=log, group="parts")
 most = parts.test.y.bincount().max().item() / len(parts.test)
-plots.accuracies(table, chance=most, title="which part of the Bible is this verse from?")
+figures.accuracies(table, chance=most, title="which part of the Bible is this verse from?")
 
 # %% probe-table
 log.table("parts/")
@@ -439,8 +447,8 @@ for (name, history), lexicon in zip(histories.items(), (skip_gram_lexicon, no_no
     log.record(f"noise/{name}/loss", history.loss[-1])
     log.record(f"noise/{name}/std", history.std[-1])
     log.record(f"noise/{name}/effective rank", history.rank[-1], digits=0)
-    log.record(f"noise/{name}/families", word_tests.families(lexicon), unit="accuracy")
-plots.training(histories)
+    log.record(f"noise/{name}/families", word_questions.families(lexicon), unit="accuracy")
+figures.training(histories)
 
 # %% break-noise-table
 log.table("noise/")
@@ -487,17 +495,18 @@ groups = {
 }
 groups = {group: [word for word in text.split() if word in skip_gram_lexicon] for group, text in groups.items()}
 lean = {
-    group: dict(zip(names, word_tests.lean(skip_gram_lexicon, sexes, names).tolist(), strict=True))
+    group: dict(zip(names, word_questions.lean(skip_gram_lexicon, sexes, names).tolist(), strict=True))
     for group, names in groups.items()
 }
-plots_words.leaning(lean, "he", "she")
+word_figures.leaning(lean, "he", "she")
 
 # %% break-bias-measure
 for group, leaning in lean.items():
     log.record(f"bias/{group}/mean lean to she", sum(leaning.values()) / len(leaning))
 everyone = {word: value for leaning in lean.values() for word, value in leaning.items()}
-ratios = [word_tests.company_ratio(words, verse, bible.vocabulary, word, "he him his", "she her") for word in everyone]
-correlation = measures.rank_correlation(torch.tensor(list(everyone.values())), torch.tensor(ratios))
+company = partial(word_questions.company_ratio, words, verse, bible.vocabulary)
+ratios = [company(word, "he him his", "she her") for word in everyone]
+correlation = spearmanr(list(everyone.values()), ratios).statistic
 log.record("bias/rank correlation with counts", correlation)
 log.table("bias/")
 

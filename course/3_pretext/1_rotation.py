@@ -27,15 +27,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, data, encoders, ledger
-from sslcourse import measures, plots, pretext, training, widgets
+from sslcourse import adaptation, augment, checks, data, encoders, figures, ledger
+from sslcourse import measures, pretext, training
 from sslcourse.data.digits import centred
+from sslcourse.figures import rotation as rotation_figures
 
-check = checks.lesson("3.1")
+check = checks.of_lesson("3.1")
 rotate_batch, rotation_head, transfer = check.blanks()
 
 # %% ledger
-log = ledger.open("3.1")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("3.1")  # every number of this run is noted, and stands beside those measured over several seeds
 torch.manual_seed(log.seed)
 device = training.best_device()
 photos, digits = data.load("photos"), data.load("digits")
@@ -119,11 +120,11 @@ of_photo = [photos.test.x[photos.test.y == label] for label in chosen]
 ten = torch.stack([patches[patches.float().std(dim=(2, 3)).mean(dim=1).argmax()] for patches in of_photo])
 z_game = torch.randperm(10) % 4
 turned = torch.stack([patch.rot90(int(z), dims=(1, 2)) for patch, z in zip(ten, z_game, strict=True)])
-plots.pictures({"turned": turned}, captions=range(1, 11))
+figures.pictures({"turned": turned}, captions=range(1, 11))
 
 # %% see-answers
 answers = [f"{int(z)}\n{photos.classes[label]}" for z, label in zip(z_game, chosen, strict=True)]
-plots.pictures({"upright": ten}, captions=answers)
+figures.pictures({"upright": ten}, captions=answers)
 
 # %% see-interpret [markdown]
 # How many did you get? A rocket or a temple has an up, because gravity made it so. Does a galaxy? A quarter right is
@@ -244,7 +245,7 @@ def pretrain(name, dataset, epochs, **options):
 DIGIT_EPOCHS, PHOTO_EPOCHS = training.budget(cpu=4, gpu=40), training.budget(cpu=4, gpu=40)
 crops = augment.Crop(min_area=0.5)
 h, task, history = pretrain("digits", digits, DIGIT_EPOCHS, before=centred, views=crops)
-plots.training({"digits": history})
+figures.training({"digits": history})
 
 # %% train-interpret [markdown]
 # Guessing costs $\log 4$. The loss falls well below, more and more slowly, and is still far from zero: not all
@@ -258,11 +259,11 @@ plots.training({"digits": history})
 # %% turned-widget
 firsts = [int((digits.test.y == digit).nonzero()[0]) for digit in range(10)]
 examples = centred(measures.to_float(digits.test.x[firsts]))
-widgets.turned(examples, lambda x: pretext.turn_probabilities(h, task.head, x), picture=3)
+rotation_figures.turned_sliders(examples, lambda x: pretext.turn_probabilities(h, task.head, x), picture=3)
 
 # %% turned-three
 three = {f"a {digit}": examples[digit] for digit in (3, 1, 0)}
-plots.turned_beside(three, lambda x: pretext.turn_probabilities(h, task.head, x))
+rotation_figures.turned_beside(three, lambda x: pretext.turn_probabilities(h, task.head, x))
 
 # %% turned-interpret [markdown]
 # Take the 3. Near each of the four angles one answer wins; in between, the network hands over to the next, and around
@@ -275,7 +276,7 @@ plots.turned_beside(three, lambda x: pretext.turn_probabilities(h, task.head, x)
 
 # %% train-photos
 h_photos, task_photos, history_photos = pretrain("photos", photos, PHOTO_EPOCHS)
-plots.training({"digits": history, "photos": history_photos})
+figures.training({"digits": history, "photos": history_photos})
 
 # %% accuracy-text [markdown]
 # A falling loss is measured on the pictures that it was trained on. Does the network find the turns of pictures that
@@ -354,34 +355,25 @@ print("theta* has not moved:", all(torch.equal(a, b) for a, b in zip(before, h.p
 LABELS = {"1 label a class": 1, "10 labels": 10, "all labels": None}
 
 
-def probe(name, h, dataset):
-    """Record linear probes of an encoder at each label budget: {labels: result}."""
-    results = {labels: adaptation.linear_probe(h, dataset, n, seed=log.seed) for labels, n in LABELS.items()}
-    for labels, result in results.items():
-        log.record(f"{dataset.name}/{name}/{labels}", result.accuracy, unit="accuracy")
-    return {labels: result.accuracy for labels, result in results.items()}
+views = {"digits": crops, "photos": augment.Crop(min_area=0.5, flip=0.5)}
 
 
-def references(dataset, views):
-    """Record raw input, random init and supervised at each label budget: {method: {labels: accuracy}}."""
-    table = {"raw input": {}, "random init": {}, "supervised": {}}
-    for labels, n in LABELS.items():
-        for method, accuracy in adaptation.references(dataset, n, seed=log.seed, views=views).items():
-            table[method][labels] = log.record(f"{dataset.name}/{method}/{labels}", accuracy, unit="accuracy")
-    return table
+def measured(dataset, h):
+    """Record the references and rotation at each label budget: {method: {labels: accuracy}}."""
+    noted = {"seed": log.seed, "log": log, "group": dataset.name}
+    table = adaptation.references(dataset, LABELS, views=views[dataset.name], **noted)
+    return table | adaptation.budgets(dataset, {"rotation": h}, LABELS, **noted)
 
 
-digits_table = references(digits, crops)
-digits_table["rotation"] = probe("rotation", h, digits)
-plots.accuracies(digits_table, chance=0.1, title="digits")
+digits_table = measured(digits, h)
+figures.accuracies(digits_table, chance=0.1, title="digits")
 
 # %% budgets-table
 log.table("digits/")
 
 # %% budgets-photos
-photos_table = references(photos, augment.Crop(min_area=0.5, flip=0.5))
-photos_table["rotation"] = probe("rotation", h_photos, photos)
-plots.accuracies(photos_table, chance=1 / 13, title="photos")
+photos_table = measured(photos, h_photos)
+figures.accuracies(photos_table, chance=1 / 13, title="photos")
 
 # %% budgets-photos-table
 log.table("photos/")
@@ -428,7 +420,7 @@ for d in range(10):
         log.record(f"by digit/{d}/{column}", share, unit="accuracy")
 for a, b in ((6, 9), (9, 6), (0, 0), (1, 1), (8, 8), (4, 4)):
     log.record(f"neighbours/{a} upright/share that is a half-turned {b}", pairs[a, b], unit="accuracy")
-plots.confusion(
+figures.confusion(
     {
         "the answer is off by": (off_by, ["0°", "90°", "180°", "270°"], "answer minus true turn"),
         "nearest half-turned digit": (pairs, digit_names, "class of the half-turned neighbour"),
@@ -440,7 +432,7 @@ plots.confusion(
 # %% six-pictures
 sixes = (digits.test.y == 6).nonzero()[:, 0]
 sixes = sixes[distance[sixes].argsort()[:10]]
-plots.pictures({"upright 6": digits.test.x[sixes], "its neighbour,\nturned by half": half_turned[neighbour[sixes]]})
+figures.pictures({"upright 6": digits.test.x[sixes], "its neighbour,\nturned by half": half_turned[neighbour[sixes]]})
 
 # %% six-table
 log.table("by digit/")
@@ -523,7 +515,7 @@ for label in order:
     }
 brick = off_mirror[:, photos.test.y == photos.classes.index("brick")]
 log.record("brick/mirrored/right or off by a half turn", (brick % 2 == 0).float().mean(), unit="accuracy")
-plots.accuracies(by_photo, chance=0.25, title="turns found, by photograph (below: those without an up)")
+figures.accuracies(by_photo, chance=0.25, title="turns found, by photograph (below: those without an up)")
 
 # %% break-up-table
 log.table("by photo/")
@@ -602,7 +594,7 @@ turns = {
 }
 noise = torch.randint(256, (2000, 3, 32, 32), dtype=torch.uint8)
 shown = measures.to_float(torch.stack([ten[1], noise[0]]))
-plots.pictures({name: turn(shown)[0] for name, turn in list(turns.items())[:2]}, columns=8)
+figures.pictures({name: turn(shown)[0] for name, turn in list(turns.items())[:2]}, columns=8)
 
 # %% break-noise-run
 SHORT = training.budget(cpu=1, gpu=10)

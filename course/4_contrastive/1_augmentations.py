@@ -30,17 +30,18 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from sslcourse import adaptation, augment, checks, contrastive, data, encoders, ledger
-from sslcourse import measures, plots, plots_views, pretext, training, widgets
+from sslcourse import adaptation, augment, checks, contrastive, data, encoders, figures, ledger
+from sslcourse import measures, pretext, training
 from sslcourse.augment import functional
 from sslcourse.data.photos import photographs
 from sslcourse.data.sprites import render
+from sslcourse.figures import augmentations as view_figures
 
-check = checks.lesson("4.1")
+check = checks.of_lesson("4.1")
 crop_grid, jitter, factor_invariance = check.blanks()
 
 # %% ledger
-log = ledger.open("4.1")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("4.1")  # every number of this run is noted, and stands beside those measured over several seeds
 torch.manual_seed(log.seed)
 device = training.best_device()
 photos, sprites = data.load("photos"), data.load("sprites")
@@ -68,7 +69,7 @@ def one_factor(name):
     return render(**fixed | {name: sprites.test.factors[name].sort().values[::100]})
 
 
-plots.pictures({label: one_factor(name) for label, name in FACTORS.items()})
+figures.pictures({label: one_factor(name) for label, name in FACTORS.items()})
 
 # %% predict [markdown]
 # ## Predict
@@ -100,7 +101,7 @@ cat = functional.crop_resize(
 )
 cat = F.interpolate(cat, size=(96, 96), mode="bilinear", antialias=True)
 drawn = {name: augmentation(cat)[0] for name, augmentation in augment.FIGURE_4.items()}
-plots_views.gallery({"original": cat[0]} | drawn)
+view_figures.gallery({"original": cat[0]} | drawn)
 
 # %% figure-4-interpret [markdown]
 # You would say "cat" to all of them. Used as a view, each says: *this change does not matter*. For a cat, a mirror
@@ -125,7 +126,7 @@ def new_encoder():
     return encoders.ConvNet(in_channels=3, widths=WIDTHS).to(device)
 
 
-widgets.views(photos.test.x, {"random init": new_encoder()}, number=751, strengths={"cutout": 1.0})
+view_figures.view_sliders(photos.test.x, {"random init": new_encoder()}, number=751, strengths={"cutout": 1.0})
 
 # %% explorer-untrained-interpret [markdown]
 # Blur and noise it hardly notices, a mirror image or a turn a little; Sobel disturbs it most, then cutout. An untrained
@@ -241,7 +242,7 @@ class Jitter(augment.Jitter):
 
 
 one_patch = measures.to_float(photos.test.x[751:752]).expand(10, -1, -1, -1)
-plots.pictures({"your crop": Crop(min_area=0.2)(one_patch), "your jitter": Jitter()(one_patch)})
+figures.pictures({"your crop": Crop(min_area=0.2)(one_patch), "your jitter": Jitter()(one_patch)})
 
 # %% factor_invariance-text [markdown]
 # ### 3. Invariance to a factor
@@ -301,7 +302,7 @@ compared["rotation"], _ = pretrain(
 )
 both = augment.Compose(Crop(min_area=0.2, flip=0.5), Jitter(0.5, p=0.8), augment.ColorDrop(p=0.2))
 compared["SimCLR"], history = pretrain(simclr(both), photos.unlabeled(), training.budget(cpu=3, gpu=30), progress=True)
-plots.training({"SimCLR": history})
+figures.training({"SimCLR": history})
 
 # %% train-meters [markdown]
 # No collapse: the std stays away from 0, and the rank far above 1.
@@ -326,7 +327,7 @@ compared["supervised"], _ = supervise(labels_per_class=None)
 # that they have on average. With many others they do not.)
 
 # %% explorer
-widgets.views(photos.test.x, compared, number=55, strengths={"colour jitter": 1.0})
+view_figures.view_sliders(photos.test.x, compared, number=55, strengths={"colour jitter": 1.0})
 
 # %% answers-text [markdown]
 # One patch and one chance can mislead. The same on all 1,300 test patches, at full strength:
@@ -341,7 +342,7 @@ for i, (name, augmentation) in enumerate(FIGURE_4.items()):
     for j, (encoder, h) in enumerate(compared.items()):
         answers[i, j] = log.record(f"answers/{name}/{encoder}", measures.invariance(h, x_test, changed), digits=2)
 panels = {"invariance, test patches": (answers, list(compared), "encoder")}
-plots.confusion(panels, list(FIGURE_4), "augmentation", fontsize=15)
+figures.confusion(panels, list(FIGURE_4), "augmentation", fontsize=15)
 
 # %% answers-table
 log.table("answers/")
@@ -398,7 +399,7 @@ for name, views in tqdm(VIEWS.items(), desc="twelve networks"):
         simclr(views, temperature=0.1), some_sprites, training.budget(cpu=5, gpu=40), batch_size=64
     )
     log.record(f"ranks/{name}", histories[name].rank[-1], digits=1)
-plots.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "colour drop")})
+figures.training({name: histories[name] for name in ("no augmentation", "flip", "rotate", "colour drop")})
 
 # %% factors-meters [markdown]
 # No collapse here, either. But views cost dimensions: the rank is highest without augmentation, with every seed
@@ -413,7 +414,7 @@ for i, (name, h) in enumerate(of_sprites.items()):
         score = factor_invariance(lambda x, h=h: measures.embed(h, x), render, factors, factor, order)
         invariances[i, j] = log.record(f"factors/{name}/{label}", float(score), digits=2)
 panels = {"invariance, test sprites": (invariances, list(FACTORS), "factor")}
-plots.confusion(panels, list(of_sprites), "views", fontsize=15)
+figures.confusion(panels, list(of_sprites), "views", fontsize=15)
 
 # %% factors-table
 log.table("factors/")
@@ -490,7 +491,7 @@ for a, b in tqdm(pairs, desc="15 networks"):
 def draw(of, what):
     """Both matrices of accuracies as one figure."""
     panels = {f"{version}, {what}": (matrix, list(FIVE), "the other") for version, matrix in of.items()}
-    return plots.confusion(panels, list(FIVE), "one", (0.25, 0.75), fontsize=17)
+    return figures.confusion(panels, list(FIVE), "one", (0.25, 0.75), fontsize=17)
 
 
 draw(matrices, "this run")
@@ -527,7 +528,7 @@ for name, row in table.items():
     for version, accuracy in row.items():
         log.record(f"references/{name}/{version}", accuracy, unit="accuracy")
 known = log.spread("references/")
-plots.accuracies(table, chance=1 / len(photos.classes), title="photos, ten labels a class", spread=known)
+figures.accuracies(table, chance=1 / len(photos.classes), title="photos, ten labels a class", spread=known)
 
 # %% matrix-table
 log.table("colour patches/")
@@ -602,7 +603,7 @@ for j, (task, question) in enumerate(TASKS.items()):
         found[i, j] = log.record(f"tasks/{name}/{task}", accuracy, unit="accuracy")
 shown = {"this run": found, "mean of seeds": over_seeds("tasks/", found, networks, TASKS)}
 panels = {title: (matrix, list(TASKS), "question") for title, matrix in shown.items()}
-plots.confusion(panels, list(networks), "views", fontsize=15)
+figures.confusion(panels, list(networks), "views", fontsize=15)
 
 # %% break-table
 log.table("tasks/")

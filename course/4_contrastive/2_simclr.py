@@ -26,14 +26,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, contrastive, data, encoders, ledger
-from sslcourse import measures, plots, training, widgets
+from sslcourse import adaptation, augment, checks, contrastive, data, encoders, figures, ledger
+from sslcourse import measures, training
+from sslcourse.figures import simclr as simclr_figures
 
-check = checks.lesson("4.2")
+check = checks.of_lesson("4.2")
 cosine_similarity, nt_xent, momentum_update = check.blanks()
 
 # %% ledger
-log = ledger.open("4.2")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("4.2")  # every number of this run is noted, and stands beside those measured over several seeds
 torch.manual_seed(log.seed)
 photos, digits = data.load("photos"), data.load("digits")
 print(photos, digits, f"Training on {training.best_device()}.", sep="\n")
@@ -45,7 +46,7 @@ print(photos, digits, f"Training on {training.best_device()}.", sep="\n")
 
 # %% photos-figure
 chosen = [(photos.test.y == label).nonzero()[:8, 0] for label in range(0, 13, 2)]
-plots.pictures({photos.classes[2 * i]: photos.test.x[rows] for i, rows in enumerate(chosen)})
+figures.pictures({photos.classes[2 * i]: photos.test.x[rows] for i, rows in enumerate(chosen)})
 
 # %% predict [markdown]
 # ## Predict
@@ -79,7 +80,7 @@ plots.pictures({photos.classes[2 * i]: photos.test.x[rows] for i, rows in enumer
 x = measures.to_float(photos.train.x[torch.randperm(len(photos.train))[:8]])
 simclr_views = augment.simclr()
 views = [simclr_views(x), simclr_views(x)]
-plots.pictures({"patch": x, "view 1": views[0], "view 2": views[1]})
+figures.pictures({"patch": x, "view 1": views[0], "view 2": views[1]})
 
 # %% temperature-text [markdown]
 # ### The idea in one picture
@@ -102,7 +103,7 @@ def project(encoder: nn.Module, task: contrastive.SimCLR) -> torch.Tensor:
     return measures.embed(nn.Sequential(encoder, task.head), eight_pairs).cpu()
 
 
-widgets.temperature(project(encoder, task), partners)
+simclr_figures.temperature_slider(project(encoder, task), partners)
 
 # %% temperature-interpret [markdown]
 # At a high temperature all candidates look alike and all negatives push alike. At a low one, only the most similar
@@ -221,7 +222,7 @@ EPOCHS = training.budget(cpu=6, gpu=60)
 simclr, simclr_task, history = pretrain(
     "SimCLR", photos, lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, criterion=nt_xent), EPOCHS
 )
-plots.training({"SimCLR": history})
+figures.training({"SimCLR": history})
 
 # %% train-interpret [markdown]
 # The loss falls from near $\log(2B - 1)$, which is guessing, and cannot reach zero: some patches of one sky are as
@@ -234,7 +235,7 @@ plots.training({"SimCLR": history})
 # The partners stand out now, and at a low temperature the push comes from patches that really look alike.
 
 # %% temperature-trained
-widgets.temperature(project(simclr, simclr_task), partners)
+simclr_figures.temperature_slider(project(simclr, simclr_task), partners)
 
 # %% measure [markdown]
 # ## Measure
@@ -256,27 +257,15 @@ widgets.temperature(project(simclr, simclr_task), partners)
 LABELS = {"1 label a class": 1, "10 labels": 10, "all labels": None}
 
 
-def references(dataset, views):
-    """Record raw input, random init and supervised at each label budget: {method: {labels: accuracy}}."""
-    table = {"raw input": {}, "random init": {}, "supervised": {}}
-    for labels, n in LABELS.items():
-        for method, accuracy in adaptation.references(dataset, n, seed=log.seed, views=views).items():
-            table[method][labels] = log.record(f"{dataset.name}/{method}/{labels}", accuracy, unit="accuracy")
-    return table
+def measured(dataset, encoder, views):
+    """Record SimCLR and its references at each label budget: {method: {labels: accuracy}}."""
+    noted = {"seed": log.seed, "log": log, "group": dataset.name}
+    table = adaptation.budgets(dataset, {"SimCLR": encoder}, LABELS, **noted)
+    return adaptation.references(dataset, LABELS, views=views, **noted) | table
 
 
-def probe(name, encoder, dataset):
-    """Record linear probes of an encoder at each label budget: {labels: result}."""
-    results = {labels: adaptation.linear_probe(encoder, dataset, n, seed=log.seed) for labels, n in LABELS.items()}
-    for labels, result in results.items():
-        log.record(f"{dataset.name}/{name}/{labels}", result.accuracy, unit="accuracy")
-    return results
-
-
-with_colour = probe("SimCLR", simclr, photos)
-table = references(photos, augment.simclr(color=0))
-table["SimCLR"] = {labels: result.accuracy for labels, result in with_colour.items()}
-plots.accuracies(table, chance=1 / len(photos.classes), title="photos")
+table = measured(photos, simclr, augment.simclr(color=0))
+figures.accuracies(table, chance=1 / len(photos.classes), title="photos")
 
 # %% measure-table
 log.table("photos/")
@@ -310,9 +299,8 @@ digit_encoder, _, _ = pretrain(
     lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, views=digit_views, criterion=nt_xent),
     training.budget(cpu=6, gpu=60),
 )
-digits_table = references(digits, augment.simclr(color=0, flip=False))
-digits_table["SimCLR"] = {k: result.accuracy for k, result in probe("SimCLR", digit_encoder, digits).items()}
-plots.accuracies(digits_table, chance=1 / len(digits.classes), title="digits")
+digits_table = measured(digits, digit_encoder, augment.simclr(color=0, flip=False))
+figures.accuracies(digits_table, chance=1 / len(digits.classes), title="digits")
 
 # %% measure-digits-table
 log.table("digits/")
@@ -342,22 +330,23 @@ no_colour, _, _ = pretrain(
     ),
     EPOCHS,
 )
-without_colour = probe("SimCLR, no colour distortion", no_colour, photos)
+methods = {"SimCLR, no colour distortion": no_colour}
+adaptation.budgets(photos, methods, LABELS, seed=log.seed, log=log, group="photos")
 
 # %% break-colour-figure
 grey = augment.color_drop(measures.to_float(photos.test.x), torch.ones(len(photos.test)))
 grey = (255 * grey).round().to(torch.uint8)
 encoders_compared = {
-    "with colour distortion": (simclr, with_colour),
-    "without": (no_colour, without_colour),
+    "with colour distortion": simclr,
+    "without": no_colour,
 }
 shortcut = {}
-for name, (compared, results) in encoders_compared.items():
-    result = results["10 labels"]
+for name, compared in encoders_compared.items():
+    result = adaptation.linear_probe(compared, photos, LABELS["10 labels"], seed=log.seed)
     scores = {"colour patches": result.accuracy, "grey patches": result.score(grey, photos.test.y)}
     shortcut[name] = {k: log.record(f"shortcut/{name}/{k}", score, unit="accuracy") for k, score in scores.items()}
     log.record(f"invariance/{name}/to grey", measures.invariance(compared, photos.test.x, grey))
-plots.accuracies(shortcut, chance=1 / len(photos.classes), title="photos, ten labels a class")
+figures.accuracies(shortcut, chance=1 / len(photos.classes), title="photos, ten labels a class")
 
 # %% break-colour-table
 log.table("shortcut/")
@@ -390,7 +379,7 @@ for temperature in (0.002, 0.2, 30.0):
         accuracy = adaptation.linear_probe(tried, photos, LABELS[labels], seed=log.seed).accuracy
         log.record(f"temperature/{name}/{labels}", accuracy, unit="accuracy")
     log.record(f"temperature/{name}/effective rank", histories[name].rank[-1], digits=0)
-plots.training(histories)
+figures.training(histories)
 
 # %% break-temperature-table
 log.table("temperature/")
@@ -427,7 +416,8 @@ for name, (batch_size, task_of) in batches.items():
     tried, _, _ = pretrain(name, photos, task_of, training.budget(cpu=1, gpu=10), batch_size)
     accuracy = adaptation.linear_probe(tried, photos, 10, seed=log.seed).accuracy
     negatives[name] = {"10 labels": log.record(f"batch/{name}/10 labels", accuracy, unit="accuracy")}
-plots.accuracies(negatives, chance=1 / len(photos.classes), title="photos, ten labels a class, equal numbers of views")
+title = "photos, ten labels a class, equal numbers of views"
+figures.accuracies(negatives, chance=1 / len(photos.classes), title=title)
 
 # %% break-batch-table
 log.table("batch/")

@@ -31,15 +31,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, contrastive, data, encoders, ledger
-from sslcourse import measures, plots, training, widgets
-from sslcourse.adaptation import figures
+from sslcourse import adaptation, augment, checks, contrastive, data, encoders, figures, ledger
+from sslcourse import measures, training
+from sslcourse.figures import adaptation as adaptation_figures
 
-check = checks.lesson("5.1")
+check = checks.of_lesson("5.1")
 probe_step, prototypes, lora = check.blanks()
 
 # %% ledger
-log = ledger.open("5.1")  # every number of this run is noted, and stands beside those measured over several seeds
+log = ledger.of_lesson("5.1")  # every number of this run is noted, and stands beside those measured over several seeds
 torch.manual_seed(log.seed)
 device = training.best_device()
 photos, sprites = data.load("photos"), data.load("sprites")
@@ -71,7 +71,7 @@ EPOCHS = training.budget(cpu=6, gpu=60)
 encoder = encoders.ConvNet(in_channels=3)
 task = contrastive.SimCLR(encoder.dim, temperature=0.2)
 history = training.pretrain(encoder, task, photos.unlabeled(), epochs=EPOCHS, seed=log.seed)
-plots.training({"SimCLR": history})
+figures.training({"SimCLR": history})
 
 # %% predict [markdown]
 # ## Predict
@@ -151,8 +151,8 @@ for way in curves[0]:
 # %% budget-widget
 plane = h_train @ torch.linalg.svd(h_train, full_matrices=False).Vh[:2].T
 shown_as = torch.full((CLASSES,), len(SHOWN)).scatter(0, torch.tensor(SHOWN), torch.arange(len(SHOWN)))
-widgets.label_budget(
-    lambda labels, number: figures.budget(
+adaptation_figures.budget_sliders(
+    lambda labels, number: adaptation_figures.budget(
         plane,
         shown_as[photos.train.y],
         rows_with_labels(labels, number),
@@ -423,13 +423,9 @@ def nearest_prototype(labels):
 frozen = {
     "prototypes": nearest_prototype,
     "kNN": neighbours,
-    "linear probe": lambda n: adaptation.linear_probe(encoder, photos, n, seed=log.seed).accuracy,
+    "linear probe": encoder,
 }
-accuracies = {}
-for way, score in frozen.items():
-    accuracies[way] = {
-        name: log.record(f"photos/{way}/{name}", score(n), unit="accuracy") for name, n in BUDGETS.items()
-    }
+accuracies = adaptation.budgets(photos, frozen, BUDGETS, seed=log.seed, log=log, group="photos")
 
 torch.manual_seed(log.seed)
 untrained = {"raw input": nn.Flatten(), "random init": encoders.ConvNet(in_channels=3).to(device)}
@@ -456,7 +452,7 @@ panels = {
     "the encoder stays": ("linear probe", "kNN", "prototypes", "random init", "raw input"),
     "the encoder moves": ("linear probe", "LoRA", "probe, then fine-tune", "fine-tune", "supervised"),
 }
-figures.curves(
+adaptation_figures.curves(
     {title: {way: accuracies[way] for way in ways} for title, ways in panels.items()},
     log.spread("photos/"),
     chance=1 / CLASSES,
@@ -525,10 +521,10 @@ sprite_task = contrastive.SimCLR(sprite_encoder.dim, views=augment.Crop(min_area
 sprite_history = training.pretrain(
     sprite_encoder, sprite_task, sprites.unlabeled(), training.budget(cpu=4, gpu=30), seed=log.seed
 )
-plots.training({"SimCLR on sprites": sprite_history})
+figures.training({"SimCLR on sprites": sprite_history})
 
 # %% zero-colours
-plots.pictures({COLOURS[c]: sprites.test.x[named["test"] == c][:6] for c in (0, 1, 2, 3)})
+figures.pictures({COLOURS[c]: sprites.test.x[named["test"] == c][:6] for c in (0, 1, 2, 3)})
 
 # %% zero-measure
 torch.manual_seed(log.seed)
@@ -606,7 +602,7 @@ def shifted(x, seed=0):
 
 
 kinds = shifted(photos.test.x)
-plots.pictures({kind: x[40::140] for kind, x in kinds.items()})
+figures.pictures({kind: x[40::140] for kind, x in kinds.items()})
 
 # %% break-shift-run
 GROUPS = {"10": "shift, 10 labels", "all": "shift, all labels"}
@@ -629,7 +625,7 @@ for name in GROUPS:
         record_shift(name, way, lambda x, model=models[way, name]: adaptation.accuracy(model, x, photos.test.y))
     for way in untrained:
         record_shift(name, way, lambda x, probe=references[way][name]: probe.score(x, photos.test.y))
-figures.shifts(
+adaptation_figures.shifts(
     {group: {way: rows[way] for way in WAYS} for group, rows in under_shift.items()},
     "accuracy on test",
     1 / CLASSES,
@@ -687,7 +683,7 @@ for way in ("LoRA", "probe, then fine-tune", "fine-tune"):
         value = cosine(measures.embed(encoder, x), measures.embed(models[way, "all"][0], x))
         moved.setdefault(way, {})[kind] = log.record(f"moved/{way}/{kind}", value, digits=2)
 title = "the same patch, before and after adaptation to all labels"
-figures.shifts({title: moved}, "cosine of features", spread={title: log.spread("moved/")})
+adaptation_figures.shifts({title: moved}, "cosine of features", spread={title: log.spread("moved/")})
 
 # %% break-bend-table
 log.table("moved/")

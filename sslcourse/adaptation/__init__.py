@@ -4,10 +4,11 @@ From what leaves theta* alone to what moves it: prototypes and neighbours, a lin
 """
 
 from sslcourse.adaptation.adapters import add_lora, lora
-from sslcourse.adaptation.baselines import references, supervised
 from sslcourse.adaptation.finetune import STEPS, accuracy, fine_tune, fit, learned
+from sslcourse.adaptation.labels import few_labels, label_budgets, min_labels
 from sslcourse.adaptation.nearest import by_neighbours, by_prototypes, prototypes
-from sslcourse.adaptation.probe import LONG, Result, few_labels, linear_probe, min_labels, probe_step, train_probe
+from sslcourse.adaptation.probe import LONG, Result, linear_probe, probe_step, train_probe
+from sslcourse.adaptation.references import budgets, references, supervised
 from sslcourse.adaptation.zero_shot import attribute_probe, by_description
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "accuracy",
     "add_lora",
     "attribute_probe",
+    "budgets",
     "by_description",
     "by_neighbours",
     "by_prototypes",
     "few_labels",
+    "label_budgets",
     "fine_tune",
     "fit",
     "learned",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sslcourse import measures
-from sslcourse.data import Data, Split
-from sslcourse.errors import CourseError
+from sslcourse.adaptation.labels import few_labels, min_labels
+from sslcourse.data import Data
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation, scikit-learn's C, from which the validation split chooses
 LONG, COMPONENTS = 512, 128  # features longer than LONG, such as raw pixels, become so many principal components
@@ -39,22 +39,6 @@ class Result:
             head.weight.copy_(torch.stack(ends, dim=1) - offset[:, None])
             head.bias.copy_(offset)
         return head
-
-
-def few_labels(split: Split, labels_per_class: int | None, seed: int) -> Split:
-    """labels_per_class samples of each class, drawn by seed; None takes all.
-
-    Raises CourseError where a class has fewer.
-    """
-    if labels_per_class is None:
-        return split
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
-    of_class = [order[split.y[order] == label] for label in split.y.unique()]
-    fewest = min(map(len, of_class))
-    if not 1 <= labels_per_class <= fewest:
-        raise CourseError(f"labels_per_class is {labels_per_class}; it must lie in 1 to {fewest}, or be None: all.")
-    rows = torch.cat([found[:labels_per_class] for found in of_class])
-    return Split(split.x[rows], split.y[rows])
 
 
 def linear_probe(encoder: nn.Module, data: Data, labels_per_class: int | None = None, seed: int = 0) -> Result:
@@ -85,12 +69,6 @@ def probes(x: np.ndarray, y: np.ndarray) -> list:
         warnings.simplefilter("ignore", ConvergenceWarning)  # pixels would take minutes for nothing in the third digit
         fits = [LogisticRegression(C=c, max_iter=100, tol=1e-2).fit(x, y) for c in STRENGTHS]
     return [make_pipeline(scaled, fit) for fit in fits]
-
-
-def min_labels(labels_per_class: int | None, split: Split) -> int | None:
-    """labels_per_class, or None for all where the split has no more than that."""
-    fewest = int(split.y.bincount().min())
-    return None if labels_per_class is None or labels_per_class >= fewest else labels_per_class
 
 
 def probe_step(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: float) -> tuple[Tensor, Tensor]:

@@ -4,8 +4,7 @@
 `augmentation(x, generator)` on float images (B,C,H,W) in [0,1], C = 1 or 3.
 """
 
-from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
-from sslcourse.augment.random import (
+from sslcourse.augment.drawn import (
     FIGURE_4,
     Augmentation,
     Blur,
@@ -21,6 +20,7 @@ from sslcourse.augment.random import (
     figure_4,
     simclr,
 )
+from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
 
 __all__ = [
     "FIGURE_4",

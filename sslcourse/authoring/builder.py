@@ -10,10 +10,10 @@ from nbformat import NotebookNode
 from sslcourse import course, paths
 from sslcourse.authoring import text
 from sslcourse.authoring.source import solved
+from sslcourse.cells import is_check
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
-from sslcourse.grading.merge import is_check
-from sslcourse.ledger import write_atomic
+from sslcourse.files import write_atomic
 
 WIDGET = "application/vnd.jupyter.widget"
 

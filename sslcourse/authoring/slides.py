@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
+from sslcourse.cells import built
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
-from sslcourse.ledger import write_atomic
+from sslcourse.files import write_atomic
 
 # Code comes first, so that a dollar in it begins no formula.
 FORMULA = re.compile(r"```.*?```|`[^`\n]*`|<code>.*?</code>|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$]+?)\$", re.DOTALL)
@@ -18,9 +18,7 @@ NOT_KNOWN = {r"\arg": r"\operatorname{arg}", r"\big": ""}  # to latex2mathml
 
 def write_slides(lesson: Lesson, path: Path) -> None:
     """Write a lesson's slides, pictures and all. BuildError where the lesson is not built, or a tool is missing."""
-    if not lesson.notebook.exists():
-        raise BuildError(f"{lesson.notebook.name} is missing; run `sslcourse build {lesson.id}`.")
-    notebook, formulas = nbformat.read(lesson.notebook, as_version=4), []
+    notebook, formulas = built(lesson), []
     for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
         cell.metadata.slideshow = {"slide_type": slide_type(cell, before)}
         if has_picture(cell):

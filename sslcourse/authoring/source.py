@@ -1,12 +1,11 @@
 """Lesson sources: jupytext's py:percent with a name and a few keys a cell -> notebooks with ids, tags and metadata."""
 
 import re
-from pathlib import Path
 
-import jupytext
 from nbformat import NotebookNode, from_dict
 
-from sslcourse.authoring import numbers, text
+from sslcourse.authoring import text, typed_numbers
+from sslcourse.cells import nbgrader, read_source
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
@@ -21,7 +20,7 @@ def solved(lesson: Lesson, unmeasured: bool = False) -> NotebookNode:
     unmeasured: numbers that are not in the ledger yet become a dash. Raises BuildError, naming the cell, for a source
     that breaks the rules: cells without a name of their own, unknown keys, numbers typed by hand, missing entries.
     """
-    notebook = read(lesson.source)
+    notebook = read_source(lesson.source)
     for cell in notebook.cells:
         try:
             finish(cell, lesson, unmeasured)
@@ -31,29 +30,6 @@ def solved(lesson: Lesson, unmeasured: bool = False) -> NotebookNode:
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "sslcourse": {"lesson": lesson.id}}
     notebook.metadata = from_dict(metadata)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    return notebook
-
-
-def answers(lesson: Lesson) -> dict[str, str]:
-    """Exercise -> the source of the author's answer."""
-    return {cell.id: cell.source for cell in solved(lesson).cells if cell.id in lesson.exercises}
-
-
-def read(path: Path) -> NotebookNode:
-    """A source file as jupytext reads it; each cell's name becomes its id."""
-    try:
-        notebook = jupytext.read(path, fmt="py:percent")
-    except FileNotFoundError:
-        raise BuildError(f"{path} is missing, but course.toml has the lesson.") from None
-    seen = set()
-    for cell in notebook.cells:
-        name = cell.metadata.pop("title", "")
-        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or name in seen:
-            begin = cell.source.strip().splitlines()[0] if cell.source.strip() else "(empty)"
-            raise BuildError(f"{path.name}: the cell that begins {begin!r} needs a name of its own, as `# %% my-name`.")
-        seen.add(name)
-        cell.id = name
     return notebook
 
 
@@ -79,7 +55,7 @@ def finish(cell: NotebookNode, lesson: Lesson, unmeasured: bool) -> None:
     if tags:
         cell.metadata.tags = tags
     if cell.cell_type == "markdown":
-        if found := numbers.typed(cell.source):
+        if found := typed_numbers.found(cell.source):
             raise BuildError(
                 f"{found[0]!r} is typed by hand: take it from the ledger or course.toml, as {{{{ key }}}}."
             )
@@ -92,19 +68,6 @@ def default_slide(cell: NotebookNode) -> str:
         return "-"
     heading = re.match(r"#+ ", cell.source)
     return "-" if not heading else "slide" if len(heading.group()) <= 3 else "subslide"
-
-
-def nbgrader(grade_id: str, solution: bool) -> dict:
-    """nbgrader's metadata (schema 3) of an answer cell or of the check that grades it."""
-    grade = not solution
-    return {
-        "grade": grade,
-        "grade_id": grade_id,
-        "locked": grade,
-        "schema_version": 3,
-        "solution": solution,
-        "task": False,
-    }
 
 
 def check_names(notebook: NotebookNode, lesson: Lesson) -> None:

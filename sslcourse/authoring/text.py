@@ -6,7 +6,7 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from sslcourse import course, ledger, paths
-from sslcourse.authoring import numbers
+from sslcourse.authoring import typed_numbers
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
@@ -99,7 +99,7 @@ def readme() -> tuple[str, str]:
     """README.md as it is, and as it should be with its map and its blocks of numbers up to date; "" without one."""
     path = paths.ROOT / "README.md"
     there = path.read_text(encoding="utf-8") if path.exists() else ""
-    if found := numbers.typed(there):
+    if found := typed_numbers.found(there):
         raise BuildError(f"README.md: {found[0]!r} is typed by hand; measured numbers stand between ledger markers.")
     wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3]) + "\n" + match[4], there)
     return there, wanted

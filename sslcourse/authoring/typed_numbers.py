@@ -22,7 +22,7 @@ EXEMPT = [
 ]
 
 
-def typed(markdown: str) -> list[str]:
+def found(markdown: str) -> list[str]:
     """Decimals, percentages and numbers with a unit in prose; paragraphs that cite a source ([@key]) may have them."""
     for pattern in EXEMPT:
         markdown = re.sub(pattern, " ", markdown, flags=re.DOTALL)

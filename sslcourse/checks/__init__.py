@@ -18,6 +18,7 @@ from sslcourse import course
 from sslcourse.checks.apply import attempt, blank, call
 from sslcourse.errors import CourseError
 
+NOTHING = "it returned nothing; is there a `return`?"
 GOES_ON = "The lesson goes on with the reference answer."
 
 
@@ -29,11 +30,20 @@ class Check:
     answer is right, else a message; reference: the right answer; run(fn, inputs) -> outputs, plain data.
     """
 
-    name: str
     reference: Callable
     cases: Callable[[torch.Generator], list[dict]]
     verdict: Callable[[dict, Any], str | None]
     run: Callable[[Callable, dict], Any] = call
+
+    @property
+    def name(self) -> str:
+        """The exercise: what its answer is called."""
+        return self.reference.__name__
+
+
+def by_name(*checks: Check) -> dict[str, Check]:
+    """Exercise -> its check."""
+    return {check.name: check for check in checks}
 
 
 def judge(check: Check, fn: Callable, seed: int | None = None) -> str | None:
@@ -59,7 +69,7 @@ def tensor_fault(outputs: dict, shape: tuple[int, ...]) -> str | None:
     """What is wrong with the form of a `call`: no tensor, wrong shape, whole numbers, altered inputs."""
     result = outputs["result"]
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not isinstance(result, Tensor):
         return f"it returned a {type(result).__name__}; it should be a tensor of shape {shape}"
     if tuple(result.shape) != shape:
@@ -115,12 +125,12 @@ class Checks:
         return tuple(blank(name) for name in self.checks)
 
 
-def of(lesson: course.Lesson) -> dict[str, Check]:
+def by_exercise(lesson: course.Lesson) -> dict[str, Check]:
     """Exercise -> its check, from the file here that is called like the lesson's, without its number."""
     return importlib.import_module(f"sslcourse.checks.{lesson.topic}").CHECKS
 
 
-def lesson(id: str) -> Checks:
+def of_lesson(id: str) -> Checks:
     """The checks of the lesson with this id ("4.2"). CourseError for an id that is not in the course."""
     found = course.lesson(id)
-    return Checks(found, of(found))
+    return Checks(found, by_exercise(found))

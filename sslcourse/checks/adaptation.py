@@ -5,8 +5,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sslcourse.adaptation import lora, probe_step, prototypes
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
-from sslcourse.checks.apply import lora_run, parts_run
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply import parts_run
+from sslcourse.checks.apply.adaptation import lora_run
 
 
 def probe_cases(rng: torch.Generator) -> list[dict]:
@@ -95,7 +96,7 @@ def probe_mistakes(inputs: dict) -> dict[str, tuple[Tensor, Tensor]]:
 def probe_verdict(inputs: dict, outputs: dict) -> str | None:
     result, W, b = outputs["result"], inputs["W"], inputs["b"]
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not isinstance(result, list) or len(result) != 2 or not all(isinstance(t, Tensor) for t in result):
         return "it should return two tensors, the new W and the new b"
     if outputs["changed"]:
@@ -198,7 +199,7 @@ def lora_cases(rng: torch.Generator) -> list[dict]:
 def lora_verdict(inputs: dict, outputs: dict) -> str | None:
     if "built" in outputs:
         if outputs["built"] == "NoneType":
-            return "it returned nothing; is there a `return`?"
+            return NOTHING
         return f"it returned {outputs['built']}; it should be a module that is built already, such as LoRA()"
     return trainable_fault(inputs, outputs) or start_fault(inputs, outputs) or sum_fault(inputs, outputs)
 
@@ -292,8 +293,8 @@ def sum_fault(inputs: dict, outputs: dict) -> str | None:
     return None
 
 
-CHECKS = {
-    "probe_step": Check("probe_step", probe_step, probe_cases, probe_verdict, parts_run),
-    "prototypes": Check("prototypes", prototypes, prototype_cases, prototype_verdict),
-    "lora": Check("lora", lora, lora_cases, lora_verdict, lora_run),
-}
+CHECKS = by_name(
+    Check(probe_step, probe_cases, probe_verdict, parts_run),
+    Check(prototypes, prototype_cases, prototype_verdict),
+    Check(lora, lora_cases, lora_verdict, lora_run),
+)

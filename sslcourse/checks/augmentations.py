@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from sslcourse import measures
 from sslcourse.augment import crop_grid, functional, jitter, to_grey
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
-from sslcourse.checks.apply import batch_run, factor_features, factor_run
+from sslcourse.checks import Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply.augmentations import batch_run, factor_features, factor_run
 from sslcourse.data import sprites
 from sslcourse.measures import factor_invariance
 
@@ -278,8 +278,8 @@ def factor_mistakes(h, factors: dict[str, Tensor], name: str, order: Tensor) -> 
     }
 
 
-CHECKS = {
-    "crop_grid": Check("crop_grid", crop_grid, grid_cases, grid_verdict, batch_run),
-    "jitter": Check("jitter", jitter, jitter_cases, jitter_verdict, batch_run),
-    "factor_invariance": Check("factor_invariance", factor_invariance, factor_cases, factor_verdict, factor_run),
-}
+CHECKS = by_name(
+    Check(crop_grid, grid_cases, grid_verdict, batch_run),
+    Check(jitter, jitter_cases, jitter_verdict, batch_run),
+    Check(factor_invariance, factor_cases, factor_verdict, factor_run),
+)

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
-from sslcourse.checks.apply import denoising_run, small_decoder, small_encoder, unroll_run
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply.autoencoders import denoising_run, small_decoder, small_encoder, unroll_run
 from sslcourse.origins import denoising_loss, pca_reconstruction, unroll
 
 
@@ -123,7 +123,7 @@ def unroll_verdict(inputs: dict, outputs: dict) -> str | None:
 def layers_form(result, depth: int) -> str | None:
     """What is wrong with the form: two lists, as many layers as RBMs, pairs of tensors."""
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not isinstance(result, list) or len(result) != 2 or not all(isinstance(part, list) for part in result):
         return "it should return two lists: the encoder's layers and the decoder's"
     for name, layers in zip(("encoder", "decoder"), result, strict=True):
@@ -279,8 +279,8 @@ def denoising_mistakes(x: Tensor, damaged: Tensor, holes: Tensor, logits: Tensor
     }
 
 
-CHECKS = {
-    "pca_reconstruction": Check("pca_reconstruction", pca_reconstruction, pca_cases, pca_verdict),
-    "unroll": Check("unroll", unroll, unroll_cases, unroll_verdict, unroll_run),
-    "denoising_loss": Check("denoising_loss", denoising_loss, denoising_cases, denoising_verdict, denoising_run),
-}
+CHECKS = by_name(
+    Check(pca_reconstruction, pca_cases, pca_verdict),
+    Check(unroll, unroll_cases, unroll_verdict, unroll_run),
+    Check(denoising_loss, denoising_cases, denoising_verdict, denoising_run),
+)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
 from sslcourse.paradigms import bits_per_sample, kmeans_step, select_pseudo_labels
 
 
@@ -114,7 +114,7 @@ def select_verdict(inputs: dict, outputs: dict) -> str | None:
     n = len(logits)
     result = outputs["result"]
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not isinstance(result, tuple | list) or len(result) != 2 or not all(isinstance(t, Tensor) for t in result):
         return f"it returned a {type(result).__name__}; it should be two tensors, z and confident"
     if outputs["changed"]:
@@ -252,8 +252,8 @@ def bits_verdict(inputs: dict, outputs: dict) -> str | None:
     )
 
 
-CHECKS = {
-    "kmeans_step": Check("kmeans_step", kmeans_step, kmeans_cases, kmeans_verdict),
-    "select_pseudo_labels": Check("select_pseudo_labels", select_pseudo_labels, select_cases, select_verdict),
-    "bits_per_sample": Check("bits_per_sample", bits_per_sample, bits_cases, bits_verdict),
-}
+CHECKS = by_name(
+    Check(kmeans_step, kmeans_cases, kmeans_verdict),
+    Check(select_pseudo_labels, select_cases, select_verdict),
+    Check(bits_per_sample, bits_cases, bits_verdict),
+)

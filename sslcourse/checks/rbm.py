@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
 from sslcourse.checks.apply import parts_run
 from sslcourse.origins import contrastive_divergence, free_energy, gibbs_step, p_hidden, p_visible
 
@@ -36,7 +36,7 @@ def parts_fault(outputs: dict, shapes: dict[str, tuple[int, ...]]) -> str | None
     """What is wrong with the form of several results: how many, and each as in `tensor_fault`."""
     names, result = ", ".join(shapes), outputs["result"]
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not isinstance(result, list) or len(result) != len(shapes):
         what = f"{len(result)} things" if isinstance(result, list) else f"a {type(result).__name__}"
         return f"it returned {what}; it should be {len(shapes)} tensors: {names}"
@@ -272,10 +272,8 @@ def divergence_mistakes(v, stopped, chain, W, b, c, u) -> dict[str, tuple[Tensor
     }
 
 
-CHECKS = {
-    "free_energy": Check("free_energy", free_energy, energy_cases, energy_verdict),
-    "gibbs_step": Check("gibbs_step", gibbs_step, gibbs_cases, gibbs_verdict, parts_run),
-    "contrastive_divergence": Check(
-        "contrastive_divergence", contrastive_divergence, divergence_cases, divergence_verdict, parts_run
-    ),
-}
+CHECKS = by_name(
+    Check(free_energy, energy_cases, energy_verdict),
+    Check(gibbs_step, gibbs_cases, gibbs_verdict, parts_run),
+    Check(contrastive_divergence, divergence_cases, divergence_verdict, parts_run),
+)

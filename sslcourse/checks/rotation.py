@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from sslcourse.checks import Check, distance, tensor_fault
-from sslcourse.checks.apply import head_run, transfer_networks, transfer_run
+from sslcourse.checks import NOTHING, Check, by_name, distance, tensor_fault
+from sslcourse.checks.apply.rotation import head_run, transfer_networks, transfer_run
 from sslcourse.pretext import rotate_batch, rotation_head, transfer
 
 
@@ -16,7 +16,7 @@ def rotate_cases(rng: torch.Generator) -> list[dict]:
 def rotate_verdict(inputs: dict, outputs: dict) -> str | None:
     x, result = inputs["x"], outputs["result"]
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not isinstance(result, tuple | list) or len(result) != 2 or not all(isinstance(t, Tensor) for t in result):
         return f"it returned a {type(result).__name__}; it should be two tensors, inputs and z"
     if outputs["changed"]:
@@ -88,7 +88,7 @@ def head_verdict(inputs: dict, outputs: dict) -> str | None:
         if outputs["class"]:
             return f"it returned the class {outputs['built']}; build one: {outputs['built']}(...)"
         if outputs["built"] == "NoneType":
-            return "it returned nothing; is there a `return`?"
+            return NOTHING
         return f"it returned a {outputs['built']}; it should be an nn.Module, which pretrain can train"
     if outputs["shape"] == [n, 1]:
         return (
@@ -178,8 +178,8 @@ def frozen_fault(outputs: dict) -> str | None:
     return None
 
 
-CHECKS = {
-    "rotate_batch": Check("rotate_batch", rotate_batch, rotate_cases, rotate_verdict),
-    "rotation_head": Check("rotation_head", rotation_head, head_cases, head_verdict, head_run),
-    "transfer": Check("transfer", transfer, transfer_cases, transfer_verdict, transfer_run),
-}
+CHECKS = by_name(
+    Check(rotate_batch, rotate_cases, rotate_verdict),
+    Check(rotation_head, head_cases, head_verdict, head_run),
+    Check(transfer, transfer_cases, transfer_verdict, transfer_run),
+)

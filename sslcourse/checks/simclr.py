@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
-from sslcourse.checks.apply import momentum_run, xent_run
+from sslcourse.checks import Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply.simclr import momentum_run, xent_run
 from sslcourse.contrastive import cosine_similarity, momentum_update, nt_xent
 
 
@@ -206,8 +206,8 @@ def momentum_verdict(inputs: dict, outputs: dict) -> str | None:
     return f"slow is off by up to {off(mix(m), got):.3g} from m slow + (1 - m) fast, at m = {m:g}"
 
 
-CHECKS = {
-    "cosine_similarity": Check("cosine_similarity", cosine_similarity, cosine_cases, cosine_verdict),
-    "nt_xent": Check("nt_xent", nt_xent, xent_cases, xent_verdict, xent_run),
-    "momentum_update": Check("momentum_update", momentum_update, momentum_cases, momentum_verdict, momentum_run),
-}
+CHECKS = by_name(
+    Check(cosine_similarity, cosine_cases, cosine_verdict),
+    Check(nt_xent, xent_cases, xent_verdict, xent_run),
+    Check(momentum_update, momentum_cases, momentum_verdict, momentum_run),
+)

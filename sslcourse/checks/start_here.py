@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
+from sslcourse.checks import Check, by_name, distance, likely_cause, tensor_fault
 
 
 def standardise(x: Tensor) -> Tensor:
@@ -58,4 +58,4 @@ def verdict(inputs: dict, outputs: dict) -> str | None:
     )
 
 
-CHECKS = {"standardise": Check("standardise", standardise, cases, verdict)}
+CHECKS = by_name(Check(standardise, cases, verdict))

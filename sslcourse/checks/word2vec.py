@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, distance, likely_cause, tensor_fault
-from sslcourse.checks.apply import sampling_run
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks.apply.word2vec import sampling_run
 from sslcourse.origins.word2vec import negative_sampling_loss, noise_distribution, training_pairs
 
 
@@ -59,7 +59,7 @@ def pairs_verdict(inputs: dict, outputs: dict) -> str | None:
     verse, reach = inputs["verse"], inputs["reach"]
     result, n = outputs["result"], len(verse)
     if result is None:
-        return "it returned nothing; is there a `return`?"
+        return NOTHING
     if not (isinstance(result, tuple | list) and len(result) == 2 and all(isinstance(part, Tensor) for part in result)):
         return f"it returned a {type(result).__name__}; it should be two tensors, `return i, j`"
     i, j = result
@@ -213,10 +213,8 @@ def noise_verdict(inputs: dict, outputs: dict) -> str | None:
     )
 
 
-CHECKS = {
-    "training_pairs": Check("training_pairs", training_pairs, pairs_cases, pairs_verdict),
-    "negative_sampling_loss": Check(
-        "negative_sampling_loss", negative_sampling_loss, loss_cases, loss_verdict, sampling_run
-    ),
-    "noise_distribution": Check("noise_distribution", noise_distribution, noise_cases, noise_verdict),
-}
+CHECKS = by_name(
+    Check(training_pairs, pairs_cases, pairs_verdict),
+    Check(negative_sampling_loss, loss_cases, loss_verdict, sampling_run),
+    Check(noise_distribution, noise_cases, noise_verdict),
+)

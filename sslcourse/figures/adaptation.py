@@ -1,15 +1,15 @@
-"""Figures of adaptation: label budgets, and accuracy under shift."""
+"""Lesson 5.1's figures: label budgets, and accuracy under shift."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from sslcourse import plots
+from sslcourse.figures import OKABE_ITO, Control, explore, figure
 
-COLORS = (*plots.OKABE_ITO[:5], "#000000")  # the two blues are too alike for pale points
+COLORS = (*OKABE_ITO[:5], "#000000")  # the two blues are too alike for pale points
 ALL = 400  # where "all" stands on an axis of labels a class
-BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = plots.OKABE_ITO
+BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = OKABE_ITO
 LOOKS = {  # the colour, marker and hatch of each way, the same in all figures
     "linear probe": (BLUE, "o", ""),
     "probe, then crops": (SKY, "P", "--"),
@@ -37,7 +37,7 @@ def budget(
     plane (N,2): features; y (N,): classes, drawn where they are below len(names); chosen: rows that have labels.
     Right: {method: {labels a class: accuracy}}, with a line at `labels`.
     """
-    made, (left, right) = plots.figure(1, 2, 14, 5.4)
+    made, (left, right) = figure(1, 2, 14, 5.4)
     labeled = set(chosen.tolist())
     for label, name in enumerate(names):
         color, marker = COLORS[label], "os^Dvp"[label]
@@ -65,7 +65,7 @@ def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapp
 
     Labels are numbers as text, or "all". spread: {method: {labels: (mean, std)}} of the ledger, drawn as a band.
     """
-    made, axes = plots.figure(1, len(panels), 7.5 * len(panels), 6.5)
+    made, axes = figure(1, len(panels), 7.5 * len(panels), 6.5)
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         for name, row in methods.items():
             color, marker, _ = LOOKS[name]
@@ -102,7 +102,7 @@ def shifts(
     panels: {title: {method: {kind: value in [0,1]}}}. spread: {title: {method: {kind: (mean, std)}}} of the ledger,
     drawn as whiskers.
     """
-    made, axes = plots.figure(len(panels), 1, 13, 4.2 * len(panels))
+    made, axes = figure(len(panels), 1, 13, 4.2 * len(panels))
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         width = 0.8 / len(methods)
         for index, (name, row) in enumerate(methods.items()):
@@ -118,3 +118,12 @@ def shifts(
         axis.tick_params(labelsize=16)
     axes[0].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
+
+
+def budget_sliders(draw: Callable[[int, int], Figure], budgets: Sequence[int], draws: int) -> Figure | None:
+    """A slider over labels a class, and one over draws of the labeled samples, above draw(labels, number)."""
+    return explore(
+        draw,
+        labels=Control("SelectionSlider", budgets[1], "labels a class", options=list(budgets)),
+        number=Control("IntSlider", 0, "draw", min=0, max=draws - 1),
+    )

@@ -1,4 +1,4 @@
-"""Figures of views: what augmentations make of a picture, and of its features."""
+"""Lesson 4.1's figures: what augmentations make of a picture, and of its features."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from sslcourse import measures
-from sslcourse.plots import OKABE_ITO, figure
+from sslcourse import augment, measures
+from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
 
 
 def explorer(
@@ -42,13 +42,6 @@ def explorer(
     return made
 
 
-def show(axis, picture: Tensor, title: str = "") -> None:
-    """A picture (C,H,W) in [0,1], without ticks."""
-    axis.imshow(picture.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[], title=title)
-    axis.spines[:].set_visible(False)
-
-
 def gallery(pictures: Mapping[str, Tensor], columns: int = 6) -> Figure:
     """Named pictures (C,H,W), uint8 or float in [0,1], in rows of so many columns."""
     made, axes = figure(-(-len(pictures) // columns), columns, 2.3 * columns, 2.6 * -(-len(pictures) // columns))
@@ -58,3 +51,30 @@ def gallery(pictures: Mapping[str, Tensor], columns: int = 6) -> Figure:
         axis.set_axis_on()
         show(axis, measures.to_float(picture), name)
     return made
+
+
+def view_sliders(
+    pictures: Tensor, encoders: Mapping[str, nn.Module], number: int, strengths: Mapping[str, float]
+) -> Figure | None:
+    """Ten sliders, one for each of figure 4's augmentations, and what encoders (name -> module) make of a picture.
+
+    pictures (N,C,H,W) raw: which one is changed is a slider, too; the nearest is one of them. number and strengths: the
+    picture and the augmentations to begin with.
+    """
+    features = {name: measures.embed(encoder, pictures) for name, encoder in encoders.items()}
+    shape = {"style": {"description_width": "10em"}, "layout": {"width": "auto"}}
+
+    def draw(picture: int, chance: int, **strengths: float) -> Figure:
+        changed = augment.figure_4(measures.to_float(pictures[picture])[None], strengths, chance)
+        return explorer(pictures, picture, changed, encoders, features)
+
+    ten = {
+        name: Control("FloatSlider", strengths.get(name, 0), name, min=0, max=1, step=0.05, **shape)
+        for name in augment.FIGURE_4
+    }
+    return explore(
+        draw,
+        picture=Control("IntSlider", number, "picture", min=0, max=len(pictures) - 1, **shape),
+        chance=Control("IntSlider", 0, "chance", min=0, max=20, **shape),
+        **ten,
+    )

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor, nn
 
-from sslcourse.origins.filters import SIDE
-from sslcourse.plots import OKABE_ITO, figure
+from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.drawing import SIDE
 from sslcourse.training import History
 
 # Ten classes are more than a palette can tell apart without colour vision, so each sample is drawn as its numeral.
@@ -47,14 +47,8 @@ def walk(decoder: nn.Module, codes: Tensor, y: Tensor, code_1: float, code_2: fl
     left.set_title("test digits by code; the ring: here")
     here = torch.tensor([[code_1, code_2]], device=next(decoder.parameters()).device)
     drawn = decoder(here).sigmoid()
-    picture(right, drawn[0], f"the decoder draws ({code_1:.1f}, {code_2:.1f})")
+    show(right, drawn[0].view(1, SIDE, SIDE), f"the decoder draws ({code_1:.1f}, {code_2:.1f})")
     return made
-
-
-def picture(axis: Axes, pixels: Tensor, title: str = "") -> None:
-    """Pixels (D,) in [0,1] as a picture."""
-    axis.imshow(pixels.view(SIDE, SIDE).cpu().numpy(), cmap="gray", vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[], title=title)
 
 
 def errors(groups: Mapping[str, Mapping[str, float]], reference: Mapping[str, float], title: str = "") -> Figure:
@@ -108,3 +102,14 @@ def runs(histories: Mapping[str, Mapping[str, History]]) -> Figure:
         axes[row * len(histories)].set_ylabel(title)
     axes[len(histories) - 1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
+
+
+def walk_sliders(decoder: nn.Module, codes: Tensor, y: Tensor) -> Figure | None:
+    """Two sliders over a 2-D code: where we are among the codes (N,2) of labeled samples y (N,), and what is drawn."""
+
+    def slider(axis: int) -> Control:
+        low, high = codes[:, axis].quantile(codes.new_tensor([0.01, 0.99])).tolist()
+        place = {"min": low, "max": high, "step": (high - low) / 40, "layout": {"width": "60%"}}
+        return Control("FloatSlider", (low + high) / 2, f"code {axis + 1}", readout_format=".2f", **place)
+
+    return explore(lambda code_1, code_2: walk(decoder, codes, y, code_1, code_2), code_1=slider(0), code_2=slider(1))

@@ -1,22 +1,18 @@
 """Figures: readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
-import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
-from torch.nn import functional as F
 
-from sslcourse.augment import functional
-from sslcourse.contrastive import similarity_logits
 from sslcourse.measures import to_float
 from sslcourse.training import History
 
+SIDE = 28  # pixels on a digit's side
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLE = {
     "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
@@ -37,6 +33,15 @@ def figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure
     return made, list(axes.flat)
 
 
+def show(
+    axis: Axes, picture: Tensor, title: str = "", cmap: str = "gray", limits: tuple[float, float] = (0, 1)
+) -> None:
+    """A picture (C,H,W) in [0,1], without ticks; where C is 1, by a colour map whose ends are at these limits."""
+    axis.imshow(picture.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap=cmap, vmin=limits[0], vmax=limits[1])
+    axis.set(xticks=[], yticks=[], title=title)
+    axis.spines[:].set_visible(False)
+
+
 def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions: Sequence[str] = ()) -> Figure:
     """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]; captions stand above the columns."""
     columns = columns or min(len(batch) for batch in batches.values())
@@ -44,9 +49,7 @@ def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions
     for row, (name, batch) in enumerate(batches.items()):
         for column, image in enumerate(to_float(batch[:columns]).cpu()):
             axis = axes[row * columns + column]
-            axis.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
+            show(axis, image)
         axes[row * columns].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=14)
     for axis, caption in zip(axes, captions, strict=False):
         axis.set_title(caption, fontsize=12)
@@ -101,117 +104,6 @@ def accuracies(
     return made
 
 
-def temperature(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figure:
-    """What the temperature does: similarities of projections v (2B,d) as probabilities, and who pushes one row away.
-
-    z: (2B,) the row of each row's partner (outlined). Right: the share of the push on `row` that each negative has,
-    from the most similar to the least (Wang and Liu, 2021, equation 5: proportional to its probability).
-    """
-    n = len(v)
-    logits = similarity_logits(v, temperature)
-    probability = logits.softmax(dim=1).cpu()
-    made, (left, right) = figure(1, 2, 12, 5)
-    drawn = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
-    for i, j in enumerate(z.tolist()):
-        left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
-    left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
-    loss = F.cross_entropy(logits, z).item()
-    left.set_title(f"P(j is i's partner)\ntemperature {temperature:.3g}, loss {loss:.2f}")
-    made.colorbar(drawn, ax=left, shrink=0.8)
-    negatives = torch.ones(n, dtype=torch.bool)
-    negatives[[row, int(z[row])]] = False
-    share = probability[row, negatives].sort(descending=True).values
-    share = (share / share.sum()).numpy()
-    right.bar(range(1, len(share) + 1), share, color=OKABE_ITO[0])
-    right.axhline(1 / len(share), color="gray", linestyle=":", linewidth=2, label="equal shares")
-    right.set(xlabel="negatives, most similar first", ylabel="share of the push", ylim=(0, 1))
-    right.set_title(f"Who pushes row {row} away?")
-    right.legend(frameon=False)
-    return made
-
-
-def label_curves(panels: Mapping[str, Mapping], references: Mapping, spread: Mapping, chance: float) -> Figure:
-    """Label-efficiency curves: accuracy over labels a class, a panel for each paradigm, references in all of them.
-
-    panels: {title: {method: {labels: accuracy}}}; references: {method: {labels: accuracy}}; the last budget is "all".
-    spread: {method: {labels: (mean, std)}} over the ledger's seeds, drawn as a band where there is one.
-    """
-    made, axes = figure(1, len(panels), 5 * len(panels), 5)
-    greys = iter((("#000000", "-"), ("#777777", "--"), ("#777777", ":")))
-    lines = {name: (*next(greys), None) for name in references}
-    for axis, (title, methods) in zip(axes, panels.items(), strict=True):
-        own = zip(methods, OKABE_ITO, "os^", strict=False)
-        styles = lines | {name: (color, "-", marker) for name, color, marker in own}
-        for name, (color, dashes, marker) in styles.items():
-            row = {**references, **methods}[name]
-            axis.plot(list(row), list(row.values()), color=color, linestyle=dashes, marker=marker, ms=9, label=name)
-            if known := spread.get(name):
-                low, high = ([mean + side * std for mean, std in known.values()] for side in (-1, 1))
-                axis.fill_between(list(known), low, high, color=color, alpha=0.15, linewidth=0)
-        axis.axhline(chance, color="gray", linewidth=1)
-        axis.set(title=title, xlabel="labels a class", ylim=(0, 1))
-        axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.03, 0.1), fontsize=12)
-    axes[0].set_ylabel("accuracy on test")
-    axes[0].annotate("chance", (0, chance), xytext=(0, -14), textcoords="offset points", color="gray", fontsize=12)
-    return made
-
-
-def kmeans(x: Tensor, path: list[Tensor], plane: Tensor, step: int) -> Figure:
-    """k-means after `step` steps: points in a plane, the centroids as pictures, and the mean squared distance so far.
-
-    x (N,28*28) grey pictures; path: centroids (K,28*28) after 0, 1, ... steps, K at most 10; plane (28*28,2).
-    """
-    centroids, k = path[step], len(path[step])
-    nearest = torch.cdist(x, centroids).argmin(dim=1)
-    center = x.mean(dim=0)
-    points, places = ((rows - center) @ plane for rows in (x, centroids))
-    made, (left, middle, right) = figure(1, 3, 15, 4.6)
-    for cluster in range(k):
-        color, marker = OKABE_ITO[cluster % 5], "o^"[cluster // 5]
-        left.scatter(*points[nearest == cluster].T.tolist(), s=16, color=color, marker=marker, alpha=0.55, linewidth=0)
-    for cluster, (u, w) in enumerate(places.tolist()):
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": OKABE_ITO[cluster % 5], "linewidth": 2}
-        left.text(u, w, str(cluster), ha="center", va="center", fontsize=13, fontweight="bold", bbox=box)
-    left.set(xlabel="first principal component", ylabel="second", xticks=[], yticks=[], title="pictures and centroids")
-    tiles = F.pad(centroids.view(-1, 28, 28), (1, 1, 1, 1), value=1.0)
-    tiles = torch.cat([tiles, torch.ones(10 - k, 30, 30)]).view(2, 5, 30, 30).permute(0, 2, 1, 3).reshape(60, 150)
-    middle.imshow(tiles.numpy(), cmap="gray", vmin=0, vmax=1)
-    for cluster in range(k):
-        place = 30 * (cluster % 5) + 2, 30 * (cluster // 5) + 2
-        middle.text(*place, str(cluster), color="#E69F00", va="top", bbox={"facecolor": "black", "pad": 1})
-    middle.set(xticks=[], yticks=[], title=f"centroids after {step} step{'' if step == 1 else 's'}")
-    middle.spines[:].set_visible(False)
-    costs = [torch.cdist(x, c).min(dim=1).values.square().mean().item() for c in path]
-    right.plot(costs, color="#777777")
-    right.plot(step, costs[step], "o", ms=12, color=OKABE_ITO[1])
-    right.set(xlabel="step", title="mean squared distance\nto the nearest centroid")
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return made
-
-
-def clouds(groups: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Figure:
-    """Clouds of points (column, row) in a picture, rows downwards: a colour and a marker for each named group (N,2)."""
-    made, (axis,) = figure(1, 1, 8, 5)
-    for (name, points), marker in zip(groups.items(), "os^Dv", strict=False):
-        axis.scatter(*points.T.tolist(), s=25, marker=marker, alpha=0.6, linewidth=0, label=name)
-    axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.invert_yaxis()
-    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
-    return made
-
-
-def bits(table: Mapping[str, float]) -> Figure:
-    """Bars of bits a sample on a logarithmic axis, each with its value: {target: bits}."""
-    made, (axis,) = figure(1, 1, 10, 1.4 + 0.55 * len(table))
-    axis.barh(list(table), list(table.values()), color=OKABE_ITO[0])
-    for place, value in enumerate(table.values()):
-        shown = f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-        axis.annotate(shown, (value, place), xytext=(6, 0), textcoords="offset points", va="center")
-    axis.set(xscale="log", xlabel="bits a sample, estimated", xlim=(0.1, 8 * max(table.values())))
-    axis.invert_yaxis()
-    return made
-
-
 def confusion(
     panels: Mapping[str, tuple[Tensor, Sequence[str], str]],
     rows: Sequence[str],
@@ -241,41 +133,19 @@ def confusion(
     return made
 
 
-ANGLES = torch.arange(0, 361, 5.0)
+def filters(weights: Mapping[str, Tensor], rows: int = 1, every: int = 1, columns: int = 12) -> Figure:
+    """The longest columns of each named W (784,H) as pictures, some rows for each: orange pixels turn a unit on.
 
-
-def turned(pictures: Tensor, answer: Callable, degrees: float, picture: int) -> Figure:
-    """A picture turned by any angle, counter-clockwise, and what a network of four turns says of it.
-
-    pictures (N,C,H,W) float; answer: pictures -> probabilities (N,4). Right: its answers at all angles.
+    Purple pixels turn it off; every picture has its own scale. every=10 takes each tenth of the units, longest first.
     """
-    chosen = pictures[picture % len(pictures)]
-    shown = functional.rotate(chosen[None], torch.tensor([float(degrees)]))
-    made, (left, middle, right) = figure(1, 3, 15, 4.4)
-    left.imshow(shown[0].permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
-    left.set(xticks=[], yticks=[], title=f"turned by {degrees:g} degrees")
-    names = [f"{90 * turn}°" for turn in range(4)]
-    middle.bar(names, answer(shown)[0].tolist(), color=OKABE_ITO[:4])
-    middle.set(ylim=(0, 1), xlabel="turn z", ylabel="P(z | picture)", title="what the network says")
-    at_all_angles(right, chosen, answer, "at all angles")
-    right.axvline(degrees, color="gray")
-    right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
-    return made
-
-
-def at_all_angles(axis: Axes, picture: Tensor, answer: Callable, title: str) -> None:
-    """What a network of four turns says of a picture (C,H,W) at each of ANGLES, a line for each turn."""
-    probability = answer(functional.rotate(picture.expand(len(ANGLES), -1, -1, -1), ANGLES))
-    for turn, dashes in enumerate(("-", "--", "-.", ":")):
-        axis.plot(ANGLES, probability[:, turn], color=OKABE_ITO[turn], linestyle=dashes, label=f"{90 * turn}°")
-    axis.set(ylim=(0, 1.03), xlim=(0, 360), xticks=range(0, 361, 45), xlabel="turned by (degrees)", title=title)
-
-
-def turned_beside(pictures: Mapping[str, Tensor], answer: Callable) -> Figure:
-    """What a network of four turns says of named pictures (C,H,W) at all angles, side by side; see `turned`."""
-    made, axes = figure(1, len(pictures), 5 * len(pictures), 4)
-    for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
-        at_all_angles(axis, picture, answer, name)
-    axes[0].set_ylabel("P(z | picture)")
-    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
+    made, axes = figure(rows * len(weights), columns, 1.15 * columns + 1.6, 1.25 * rows * len(weights))
+    places = iter(axes)
+    for name, W in weights.items():
+        longest = W.norm(dim=0).argsort(descending=True)[: rows * columns * every : every]
+        for number, unit in enumerate(longest.tolist()):
+            axis, w = next(places), W[:, unit].detach().cpu()
+            limit = w.abs().max().item()
+            show(axis, w.view(1, SIDE, SIDE), cmap="PuOr_r", limits=(-limit, limit))
+            if number == 0:
+                axis.set_ylabel(name, rotation=0, ha="right", va="center")
     return made

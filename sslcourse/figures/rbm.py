@@ -6,9 +6,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from sslcourse.origins.filters import SIDE
+from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.drawing import SIDE
 from sslcourse.origins.rbm import RBM
-from sslcourse.plots import OKABE_ITO, figure
 
 
 def walk(rbm: RBM, start: Tensor, steps: int, seed: int = 0) -> Tensor:
@@ -28,13 +28,12 @@ def chain(rbm: RBM, places: Tensor, steps: int) -> Figure:
     made, axes = figure(1, 4, 15, 3.9)
     height = next(n for n in range(int(rbm.dim**0.5), 0, -1) if rbm.dim % n == 0)
     pictures = {
-        f"v at step {steps}": v.view(SIDE, SIDE),
-        f"p(h | v), {rbm.dim} units": p_h.view(height, -1),
-        "p(v | h), h drawn": torch.sigmoid(h @ rbm.W.T + rbm.b).view(SIDE, SIDE),
+        f"v at step {steps}": v.view(1, SIDE, SIDE),
+        f"p(h | v), {rbm.dim} units": p_h.view(1, height, -1),
+        "p(v | h), h drawn": torch.sigmoid(h @ rbm.W.T + rbm.b).view(1, SIDE, SIDE),
     }
     for axis, (title, picture) in zip(axes, pictures.items(), strict=False):
-        axis.imshow(picture.cpu().numpy(), cmap="gray", vmin=0, vmax=1)
-        axis.set(title=title, xticks=[], yticks=[])
+        show(axis, picture, title)
     energy = rbm.free_energy(places).cpu()
     axes[3].plot(energy, color=OKABE_ITO[0])
     axes[3].plot(steps, energy[steps], "o", color=OKABE_ITO[1], markersize=12)
@@ -81,3 +80,16 @@ def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]])
     axes[0].set_ylabel("estimate - exact log Z (nats)")
     axes[-1].legend(frameon=False, fontsize=12, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
+
+
+def gibbs_slider(rbm: RBM, starts: Mapping[str, Tensor], steps: int = 200, step: int = 1) -> Figure | None:
+    """A choice of starts (name -> v (D,)) and a slider over Gibbs steps of an RBM, from each start one chain.
+
+    step: where the slider stands at first, and so the figure that stays where no kernel runs.
+    """
+    chains = {name: walk(rbm, v, steps) for name, v in starts.items()}
+    return explore(
+        lambda start, steps: chain(rbm, chains[start], steps),
+        start=Control("Dropdown", next(iter(starts)), "start from", options=list(starts)),
+        steps=Control("IntSlider", step, "Gibbs steps", min=0, max=steps, layout={"width": "60%"}),
+    )

@@ -1,4 +1,4 @@
-"""Figures about words: what company they keep, analogies, which way they lean."""
+"""Lesson 2.3's figures: what company they keep, analogies, which way they lean."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
+from sslcourse.figures import OKABE_ITO, Control, explore, figure
 from sslcourse.origins.word2vec import company
-from sslcourse.origins.word_tests import Lexicon
-from sslcourse.plots import OKABE_ITO, figure
+from sslcourse.origins.word_questions import Lexicon
 
 SHOWN = 10  # words in a list
 
@@ -97,3 +97,22 @@ def leaning(groups: Mapping[str, Mapping[str, float]], left: str, right: str) ->
     axis.set_xlabel(f"← {left}      cosine with the direction      {right} →")
     axis.margins(x=0.1)
     return made
+
+
+def company_box(words: Tensor, verse: Tensor, vocabulary: tuple[str, ...]) -> Figure | None:
+    """Two words to type, and a slider for the window in which their company is counted, over a corpus (T,)."""
+    return explore(
+        lambda first, second, window: companions(words, verse, vocabulary, (first, second), window),
+        first=Control("Text", "wheat", "word"),
+        second=Control("Text", "barley", "word"),
+        window=Control("IntSlider", 3, "window", min=1, max=15),
+    )
+
+
+def analogy_box(lexicons: Mapping[str, Lexicon], a: str = "man", b: str = "woman", c: str = "king") -> Figure | None:
+    """The analogy box: three words to type, a slider for the weight of the offset; one or more named lexicons."""
+    return explore(
+        lambda a, b, c, weight: analogy(lexicons, a, b, c, weight),
+        **{name: Control("Text", word, name) for name, word in zip("abc", (a, b, c), strict=True)},
+        weight=Control("FloatSlider", 1.0, "weight", min=0, max=3, step=0.1, readout_format=".1f"),
+    )

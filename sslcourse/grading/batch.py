@@ -11,14 +11,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sslcourse import authoring, course
+from sslcourse import cells, course
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
+from sslcourse.files import write_atomic
 from sslcourse.grading import collect, hidden, report, submission
 from sslcourse.grading.box import UNCONTAINED, bubblewrap
 from sslcourse.grading.collect import Submission
 from sslcourse.grading.pool import Pool, Settings
-from sslcourse.ledger import write_atomic
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,9 @@ def settings_of(lesson: Lesson, options: Options) -> Settings:
     """The author's answers are needed for exercises that build on one that a student has wrong."""
     if not hasattr(os, "fork"):
         raise CourseError("Grading needs Linux or macOS; on Windows, use WSL. `sslcourse check` works everywhere.")
-    if not lesson.notebook.exists():
-        raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
+    cells.built(lesson)  # else there is nothing to grade
     hidden_checks = hidden.read(options.hidden, lesson) if options.hidden else ""
-    return Settings(lesson.id, authoring.answers(lesson), options.seconds, hidden_checks)
+    return Settings(lesson.id, cells.answers(lesson), options.seconds, hidden_checks)
 
 
 def here(todo: list[Submission], lesson: Lesson, settings: Settings, options: Options) -> Iterator[dict]:

@@ -19,5 +19,5 @@ class Checks:
         return tuple(blank(name) for name in self.lesson.exercises)
 
 
-def lesson(id: str) -> Checks:
+def of_lesson(id: str) -> Checks:
     return Checks(course.lesson(id))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from sslcourse import authoring, course
+from sslcourse import cells, course
 from sslcourse.grading import merge
 
 OWN_SIMILARITY = """def nt_xent(v, z, temperature):
@@ -25,11 +25,11 @@ def nt_xent(v, z, temperature):
 def write(folder: Path) -> None:
     """Write submissions to lesson 4.2 into a folder: right, blank, wrong, endless, forged, deadly, and no notebook."""
     lesson = course.lesson("4.2")
-    right = authoring.answers(lesson)
+    right = cells.answers(lesson)
     answers = {"ada": right, "bo": {}}
     for student, source in {"cy": OWN_SIMILARITY, "dee": ENDLESS, "eve": FORGED, "fay": DEADLY}.items():
         answers[student] = right | {"nt_xent": source}
-    blank = nbformat.read(lesson.notebook, as_version=4)
+    blank = cells.built(lesson)
     for student, sources in answers.items():
         path = folder / student / lesson.notebook.name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,14 +5,12 @@ Layout after Gradescope's autograder documentation ("Autograder Specifications")
 /autograder/submission and writes /autograder/results/results.json. No path is fixed here, so that it runs anywhere.
 """
 
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
-from sslcourse import paths
+from sslcourse import cells, paths
 from sslcourse.course import Lesson
-from sslcourse.errors import CourseError
+from sslcourse.files import replacing
 
 SETUP = """#!/usr/bin/env bash
 # Runs once, when Gradescope builds the autograder's image.
@@ -46,21 +44,12 @@ fi
 
 def write(lesson: Lesson, path: Path) -> None:
     """Write the autograder's zip, under another name first. CourseError where the lesson is not built."""
-    if not lesson.notebook.exists():
-        raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            add(archive, "setup.sh", SETUP)
-            add(archive, "run_autograder", RUN.format(lesson=lesson.id))
-            for source in contents(lesson):
-                archive.write(source, source.relative_to(paths.ROOT))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    cells.built(lesson)  # else there is nothing to grade
+    with replacing(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+        add(archive, "setup.sh", SETUP)
+        add(archive, "run_autograder", RUN.format(lesson=lesson.id))
+        for source in contents(lesson):
+            archive.write(source, source.relative_to(paths.ROOT))
 
 
 def contents(lesson: Lesson) -> list[Path]:

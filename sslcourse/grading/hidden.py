@@ -32,7 +32,7 @@ def load(source: str, lesson: Lesson) -> dict[str, Check]:
         found = dict(module.CHECKS)
     except Exception as error:  # an instructor's code may raise anything
         raise CourseError(f"The hidden checks cannot be used: {type(error).__name__}: {error}.") from None
-    known = checks.of(lesson)
+    known = checks.by_exercise(lesson)
     for name, check in found.items():
         if name not in known or not isinstance(check, Check) or check.run is not known[name].run:
             raise CourseError(

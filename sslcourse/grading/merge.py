@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from sslcourse.cells import is_setup
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
 
@@ -127,12 +128,3 @@ def only_checks(notebook: NotebookNode) -> NotebookNode:
     for cell in kept.cells:
         cell.metadata.tags = [tag for tag in cell.metadata.get("tags", []) if tag != "raises-exception"]
     return kept
-
-
-def is_setup(cell: NotebookNode) -> bool:
-    return "setup" in cell.metadata.get("tags", [])
-
-
-def is_check(cell: NotebookNode) -> bool:
-    """Whether nbval compares this cell's output."""
-    return "nbval-check-output" in cell.metadata.get("tags", [])

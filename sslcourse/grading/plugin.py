@@ -18,8 +18,8 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from sslcourse import checks
 from sslcourse.checks import Check
 from sslcourse.checks.apply import UNSOLVED
-from sslcourse.grading import hidden, probe, wire
-from sslcourse.grading.said import last_line
+from sslcourse.grading import hand_over, hidden, wire
+from sslcourse.grading.nbval_text import last_line
 
 MESSAGES = 2000  # what a cell may publish; prints are not among it, the kernel has no stdout
 LONGEST_MESSAGE = 300
@@ -117,7 +117,7 @@ class Plugin:
         hidden_checks: str,
         tell: Callable,
     ):
-        self.kernel, self.checks, self.references, self.tell = kernel, checks.lesson(lesson), references, tell
+        self.kernel, self.checks, self.references, self.tell = kernel, checks.of_lesson(lesson), references, tell
         self.hidden = hidden.load(hidden_checks, self.checks.lesson) if hidden_checks else {}
         self.raised: dict[str, str] = {}  # exercise -> what its answer raised when it was defined
 
@@ -181,8 +181,8 @@ class CheckCell(AnswerCell):
     def runtest(self) -> None:
         grader, name = self.parent.grader, self.cell.id.removesuffix("-check")
         self.cases = [(check, inputs) for check in grader.checks_of(name) for inputs in checks.fresh_cases(check)]
-        run = grader.checks.checks[name].run.__name__
-        self.cell.source = probe.source(name, run, wire.encode([inputs for _, inputs in self.cases]))
+        run = grader.checks.checks[name].run
+        self.cell.source = hand_over.source(name, run, wire.encode([inputs for _, inputs in self.cases]))
         try:
             super().runtest()
         except Ended:
@@ -204,7 +204,7 @@ class CheckCell(AnswerCell):
 
     def judge(self, outputs: list) -> str | None:
         """None where what the kernel handed over is right, else what is wrong."""
-        texts = [output.data[probe.MIME] for output in outputs if probe.MIME in output.get("data", {})]
+        texts = [output.data[hand_over.MIME] for output in outputs if hand_over.MIME in output.get("data", {})]
         try:
             (text,) = texts
             attempts = wire.decode(text)

@@ -38,15 +38,15 @@ class Settings:
         return digest.hexdigest()
 
 
-class SlotProcess:
-    """A `slot` in a process of its own. It dies with the thread that made it."""
+class WorkerProcess:
+    """A `worker` in a process of its own. It dies with the thread that made it."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
         self.process: subprocess.Popen | None = None
 
     def grade(self, answers: dict[str, str]) -> dict:
-        """What `Slot.grade` gives. Where the process is lost, exercises are judged one by one, each in a new one."""
+        """What `Worker.grade` gives. Where the process is lost, exercises are judged one by one, each in a new one."""
         outcome = self.ask(answers)
         if outcome is not None:
             return outcome
@@ -81,7 +81,7 @@ class SlotProcess:
     def start(self) -> None:
         settings = asdict(self.settings) | {"contained": bubblewrap() is None}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sslcourse.grading.slot"],
+            [sys.executable, "-m", "sslcourse.grading.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -119,17 +119,17 @@ class SlotProcess:
 
 
 class Pool:
-    """One SlotProcess for each thread that asks."""
+    """One WorkerProcess for each thread that asks."""
 
     def __init__(self, settings: Settings):
-        self.settings, self.local, self.slots = settings, threading.local(), []
+        self.settings, self.local, self.workers = settings, threading.local(), []
 
     def grade(self, answers: dict[str, str]) -> dict:
-        if not hasattr(self.local, "slot"):
-            self.local.slot = SlotProcess(self.settings)
-            self.slots.append(self.local.slot)
-        return self.local.slot.grade(answers)
+        if not hasattr(self.local, "worker"):
+            self.local.worker = WorkerProcess(self.settings)
+            self.workers.append(self.local.worker)
+        return self.local.worker.grade(answers)
 
     def stop(self) -> None:
-        for slot in self.slots:
-            slot.stop()
+        for worker in self.workers:
+            worker.stop()

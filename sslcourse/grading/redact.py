@@ -9,7 +9,7 @@ from sslcourse import checks, course, paths
 
 PACKAGE = Path(__file__).resolve().parent.parent
 LEFT_OUT = ("authoring", "checks", "grading", "cli.py", "__main__.py", "__pycache__")
-FROM_GRADING = ("__init__.py", "probe.py", "wire.py", "zygote.py")
+FROM_GRADING = ("__init__.py", "hand_over.py", "wire.py", "zygote.py")
 SENTENCE = "the course's own answer is not here while answers are graded"
 
 
@@ -17,11 +17,11 @@ def write_tree(folder: Path) -> None:
     """Write the redacted package, and the map of the course that it reads, into an empty folder."""
     package = folder / "sslcourse"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    for room, files in {"grading": FROM_GRADING, "checks": ("apply.py",)}.items():
-        (package / room).mkdir()
-        for name in files:
-            shutil.copy(PACKAGE / room / name, package / room / name)
-    shutil.copy(PACKAGE / "grading" / "standin.py", package / "checks" / "__init__.py")
+    (package / "grading").mkdir()
+    for name in FROM_GRADING:
+        shutil.copy(PACKAGE / "grading" / name, package / "grading" / name)
+    shutil.copytree(PACKAGE / "checks" / "apply", package / "checks" / "apply")
+    shutil.copy(PACKAGE / "grading" / "blank_checks.py", package / "checks" / "__init__.py")
     (folder / "course").mkdir()
     shutil.copy(paths.COURSE / "course.toml", folder / "course" / "course.toml")
     for file, names in references().items():
@@ -33,7 +33,7 @@ def references() -> dict[Path, set[str]]:
     """File within the package -> the functions in it that are right answers."""
     found: dict[Path, set[str]] = {}
     for lesson in course.lessons():
-        for check in checks.of(lesson).values():
+        for check in checks.by_exercise(lesson).values():
             path = Path(inspect.getsourcefile(inspect.unwrap(check.reference))).resolve().relative_to(PACKAGE)
             found.setdefault(path, set()).add(check.reference.__name__)
     return found

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from jinja2 import Environment, PackageLoader
 
 from sslcourse.course import Lesson
-from sslcourse.ledger import write_atomic
+from sslcourse.files import write_atomic
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # what XML may not hold
 

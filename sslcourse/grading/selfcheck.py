@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 
 import nbformat
 
-from sslcourse import course
+from sslcourse import cells, course
 from sslcourse.checks.apply import UNSOLVED
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
 from sslcourse.grading import merge
-from sslcourse.grading.said import last_line, plain
+from sslcourse.grading.nbval_text import last_line, plain
 
 CELL_SECONDS = 30  # answers and checks take a fraction of a second
 
@@ -50,10 +50,7 @@ def check_notebook(path: str | Path) -> tuple[Lesson, list[Verdict]]:
     handed_in = merge.read(path)
     lesson = lesson_of(handed_in, Path(path).stem)
     answers = merge.answers(handed_in, lesson)
-    if not lesson.notebook.exists():
-        raise CourseError(f"{lesson.notebook} is missing: it is the lesson that answers are set into. Build it first.")
-    pristine = nbformat.read(lesson.notebook, as_version=4)
-    notebook = merge.only_checks(merge.merge(pristine, answers.sources))
+    notebook = merge.only_checks(merge.merge(cells.built(lesson), answers.sources))
     failures = run(notebook)
     verdicts = []
     for name, exercise in lesson.exercises.items():
@@ -84,7 +81,7 @@ def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
         cases = ElementTree.parse(report).findall(".//testcase")
     by_number = {int(re.search(r"\d+$", case.get("name")).group()): case for case in cases}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    checks = {number: cell for number, cell in enumerate(code) if merge.is_check(cell)}
+    checks = {number: cell for number, cell in enumerate(code) if cells.is_check(cell)}
     failures = {cell.id: failure(by_number.get(number)) for number, cell in checks.items()}
     for number, cell in enumerate(code):  # an answer that fails to be defined leaves its placeholder unsolved
         if failures.get(f"{cell.id}-check") == UNSOLVED and len(by_number[number]):

@@ -15,7 +15,7 @@ SENTENCES = {
 
 
 def grade(submission: Submission, lesson: Lesson, ask: Callable[[dict[str, str]], dict]) -> dict:
-    """The result of one student. ask: exercise -> source to what a `Slot` says of them."""
+    """The result of one student. ask: exercise -> source to what a `Worker` says of them."""
     if submission.problem:
         status, sentence = submission.problem
         return result(submission, lesson, merge.Answers(), {}, status, sentence)

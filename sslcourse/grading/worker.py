@@ -19,7 +19,7 @@ import nbformat
 import psutil
 import torch
 
-from sslcourse import course
+from sslcourse import cells, course
 from sslcourse.errors import CourseError
 from sslcourse.grading import merge, plugin, zygote
 from sslcourse.grading.box import Box, Kernel
@@ -37,15 +37,15 @@ class Finding:
     ran: bool
 
 
-class Slot:
+class Worker:
     """Grades answers of one lesson. The first arguments are those of `pool.Settings`."""
 
     def __init__(
         self, lesson: str, references: dict[str, str], seconds: float, hidden: str, contained: bool, folder: Path
     ):
         self.lesson, self.references, self.seconds, self.hidden = course.lesson(lesson), references, seconds, hidden
-        self.pristine = nbformat.read(self.lesson.notebook, as_version=4)
-        setup = "\n".join(cell.source for cell in self.pristine.cells if merge.is_setup(cell))
+        self.pristine = cells.built(self.lesson)
+        setup = "\n".join(cell.source for cell in self.pristine.cells if cells.is_setup(cell))
         self.folder, self.box = folder, Box(folder, setup, contained)
 
     def grade(self, answers: dict[str, str]) -> dict:
@@ -138,7 +138,7 @@ class Slot:
             os.waitpid(pid, 0)
 
 
-def judge(path: Path, kernel: Kernel, slot: Slot, tell: int, dead: int) -> None:
+def judge(path: Path, kernel: Kernel, worker: Worker, tell: int, dead: int) -> None:
     """In the child: run nbval on a notebook, its cells in the boxed kernel."""
     import resource
 
@@ -149,10 +149,10 @@ def judge(path: Path, kernel: Kernel, slot: Slot, tell: int, dead: int) -> None:
     zygote.silence()
     resource.setrlimit(resource.RLIMIT_AS, (zygote.virtual_memory() + CHILD_MEMORY,) * 2)
     grader = plugin.Plugin(
-        kernel=lambda: plugin.BoxedKernel(kernel.connection, dead, slot.seconds),
-        lesson=slot.lesson.id,
-        references=slot.references,
-        hidden_checks=slot.hidden,
+        kernel=lambda: plugin.BoxedKernel(kernel.connection, dead, worker.seconds),
+        lesson=worker.lesson.id,
+        references=worker.references,
+        hidden_checks=worker.hidden,
         tell=lambda found: os.write(tell, json.dumps(found).encode() + b"\n"),
     )
     options = ["--nbval-lax", "--noconftest", "-c", os.devnull, "--rootdir", str(path.parent)]
@@ -169,7 +169,7 @@ def sweep() -> None:
 
 
 def main() -> None:
-    """Serve requests until stdin ends, or whoever started us does. First on stdin: `Slot`'s arguments, as JSON."""
+    """Serve requests until stdin ends, or whoever started us does. First on stdin: `Worker`'s arguments, as JSON."""
     import pytest  # noqa: F401  imported here so that children, who are forked, have it
 
     zygote.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -181,17 +181,17 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix="ssl") as folder:
-        slot = Slot(**settings, folder=Path(folder))
+        worker = Worker(**settings, folder=Path(folder))
         try:
             for line in sys.stdin:
                 try:
-                    outcome = slot.grade(json.loads(line))
+                    outcome = worker.grade(json.loads(line))
                 except CourseError as error:
                     outcome = {"error": str(error)}
                 print(json.dumps(outcome), file=answers, flush=True)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            slot.box.stop()
+            worker.box.stop()
             sweep()
 
 

@@ -8,7 +8,7 @@ import torch
 
 from sslcourse.data import Unlabeled
 from sslcourse.origins.word2vec import words_of
-from sslcourse.origins.word_tests import Lexicon
+from sslcourse.origins.word_questions import Lexicon
 
 
 def available() -> bool:

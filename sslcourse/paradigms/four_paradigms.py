@@ -108,11 +108,6 @@ def classifier(seed: int) -> nn.Sequential:
     return nn.Sequential(encoder, nn.Linear(encoder.dim, 10)).to(best_device())
 
 
-def accuracy(model: nn.Module, split: Split) -> float:
-    """The share of a split's samples that a classifier gets right."""
-    return adaptation.accuracy(model, split.x, split.y)
-
-
 def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> nn.Module:
     """A classifier trained on labeled samples alone; samples: how many it sees in all, at least 25,600.
 

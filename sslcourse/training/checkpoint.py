@@ -1,13 +1,13 @@
 """Checkpoints: one safetensors file with a JSON header, written whole or not at all."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sslcourse.errors import CourseError
+from sslcourse.files import replacing
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict) -> None:
@@ -17,14 +17,9 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: 
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in slots.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as unfinished:
         # safetensors wants rows in order; channels_last comes back when the tensors are copied in again.
         save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, {"state": json.dumps(state)})
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: dict) -> dict:

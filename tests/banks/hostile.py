@@ -117,7 +117,7 @@ torch.Tensor.__le__ = torch.Tensor.__lt__ = torch.Tensor.__eq__ = lambda a, b: T
     "replaces-the-probe": Answer(
         WRONG
         + """
-import sslcourse.grading.probe as probe
+import sslcourse.grading.hand_over as probe
 probe.hand_over = lambda *a: print('✓ nt_xent: right (4 points)')
 """,
         LOST,
@@ -162,9 +162,9 @@ apply.attempt = lambda run, fn, inputs: {"message": ""}
         WRONG
         + """
 import sys, types
-fake = types.ModuleType("sslcourse.grading.probe")
+fake = types.ModuleType("sslcourse.grading.hand_over")
 fake.hand_over = lambda *a: print('✓ nt_xent: right (4 points)')
-sys.modules["sslcourse.grading.probe"] = sys.modules["torch"] = fake
+sys.modules["sslcourse.grading.hand_over"] = sys.modules["torch"] = fake
 """,
         LOST,
     ),

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import nbformat
 
-from sslcourse import authoring
+from sslcourse import cells
 from sslcourse.course import Lesson
 from sslcourse.grading import merge
 
 OURS, THEIRS = 100, 12  # submissions a repeat
 IN_KERNEL = """from sslcourse import checks
-message = checks.judge(checks.of(checks.course.lesson({lesson!r}))[{name!r}], {name})
+message = checks.judge(checks.by_exercise(checks.course.lesson({lesson!r}))[{name!r}], {name})
 assert message is None, message"""
 
 
 def solved(lesson: Lesson) -> nbformat.NotebookNode:
     """The built notebook with the author's answers, less the cells that do not count for points."""
-    return merge.only_checks(merge.merge(nbformat.read(lesson.notebook, as_version=4), authoring.answers(lesson)))
+    return merge.only_checks(merge.merge(cells.built(lesson), cells.answers(lesson)))
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def theirs(lesson: Lesson, root: Path) -> Callable[[], float]:
 
     notebook = solved(lesson)
     for cell in notebook.cells:
-        if merge.is_check(cell):
+        if cells.is_check(cell):
             cell.source = IN_KERNEL.format(lesson=lesson.id, name=cell.id.removesuffix("-check"))
     students = [f"s{n}" for n in range(THEIRS)]
     for folder in ("source", *(f"submitted/{student}" for student in students)):

@@ -1,0 +1,31 @@
+"""Learning paradigms (module 1): what each asks of labels, and what it makes of pictures alone."""
+
+from sslcourse.paradigms.four_paradigms import (
+    Fitted,
+    KMeansFeatures,
+    bits_per_sample,
+    classifier,
+    fixmatch,
+    gaussian_mixture,
+    kmeans,
+    kmeans_step,
+    pca,
+    select_pseudo_labels,
+    self_training,
+    supervised,
+)
+
+__all__ = [
+    "Fitted",
+    "KMeansFeatures",
+    "bits_per_sample",
+    "classifier",
+    "fixmatch",
+    "gaussian_mixture",
+    "kmeans",
+    "kmeans_step",
+    "pca",
+    "select_pseudo_labels",
+    "self_training",
+    "supervised",
+]
