@@ -9,6 +9,7 @@ from torch import nn
 from sslcourse import adaptation, augment, data, encoders, measures, paradigms, pretext, training
 from sslcourse.data import Split
 from sslcourse.figures import four_paradigms as paradigm_figures
+from sslcourse.paradigms import four_paradigms
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_features_of_the_unsupervised_have_their_shapes_and_ranges(digits, pixel
     assert torch.equal(near.argmax(dim=1), torch.arange(5)), "each picture is nearest to itself"
     pca, mixture = paradigms.gaussian_mixture(digits.x, components=3)
     codes = measures.embed(paradigms.Fitted(pca.transform), digits.x[:5])
-    assert codes.shape == (5, paradigms.COMPONENTS) and codes.dtype == torch.float32
+    assert codes.shape == (5, four_paradigms.COMPONENTS) and codes.dtype == torch.float32
     shares = measures.embed(paradigms.Fitted(lambda x: mixture.predict_proba(pca.transform(x))), digits.x[:5])
     assert shares.shape == (5, 3) and torch.allclose(shares.sum(dim=1), torch.ones(5), atol=1e-4)
 

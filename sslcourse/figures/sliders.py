@@ -50,7 +50,8 @@ def explore(draw: Callable[..., Figure], **controls: Control) -> Figure | None:
 
 def in_notebook() -> bool:
     """Whether a Jupyter kernel runs this process."""
-    return "ipykernel" in sys.modules and sys.modules["ipykernel"].kernelapp.IPKernelApp.initialized()
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    return kernel is not None and kernel.IPKernelApp.initialized()
 
 
 def show_live(draw: Callable[..., Figure], first: Figure, widgets: dict) -> None:
