@@ -51,7 +51,33 @@ def parser() -> argparse.ArgumentParser:
     measure.add_argument("lesson", help="such as 4.2")
     measure.add_argument("--seeds", type=int, default=3, help="how many, at least 3")
     measure.set_defaults(run=run_measure)
+    add_pretrain(commands)
     return whole
+
+
+def add_pretrain(commands) -> None:
+    """`sslcourse pretrain`, under torchrun as well. Its tasks are looked up when it runs: that imports torch."""
+    pretrain = commands.add_parser(
+        "pretrain",
+        help="pretrain an encoder without labels",
+        epilog="On several processes: torchrun --nproc-per-node=N -m sslcourse pretrain --task simclr --data photos",
+    )
+    pretrain.add_argument("--task", required=True, help="such as simclr; another name lists the tasks there are")
+    pretrain.add_argument("--data", required=True, help="such as photos; see `sslcourse data`")
+    pretrain.add_argument("--epochs", type=int, default=15, help="default: 15")
+    pretrain.add_argument("--batch-size", type=int, default=256, help="of all processes together; default: 256")
+    pretrain.add_argument("--lr", type=float, default=2e-3, help="default: 0.002")
+    pretrain.add_argument("--seed", type=int, default=0, help="default: 0")
+    pretrain.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="a setting of the task")
+    pretrain.add_argument("--device", help="such as cpu or cuda:1; default: the best there is")
+    pretrain.add_argument("--checkpoint", help="file to write after each epoch, and to go on from")
+    pretrain.set_defaults(run=run_pretrain)
+
+
+def run_pretrain(options: argparse.Namespace) -> int:
+    from sslcourse import pretrain
+
+    return pretrain.run(options)
 
 
 def run_check(options: argparse.Namespace) -> int:

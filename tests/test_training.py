@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from sslcourse import contrastive, data, devices, encoders, measures, pretext, training
+from sslcourse import cli, contrastive, data, devices, encoders, measures, pretext, pretrain, training
 from sslcourse.errors import CourseError
 from sslcourse.training import loop, parallel
 from tests.conftest import ENCODERS, torchrun, weights
@@ -161,11 +161,11 @@ def test_the_budget_follows_the_device_or_the_profile_that_was_asked_for(monkeyp
         devices.budget(cpu=2, gpu=30)
 
 
-@pytest.mark.parametrize("task", ["simclr", "moco"])
+@pytest.mark.parametrize("task", pretrain.tasks())
 def test_torchrun_pretrains(tmp_path, task):
     out = tmp_path / "run.safetensors"
     options = f"--task {task} --data digits --epochs 1 --batch-size 500 --checkpoint {out}".split()
-    result = torchrun(["-m", "sslcourse.training", *options], 2)
+    result = torchrun(["-m", "sslcourse", "pretrain", *options], 2)
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("epoch 1: loss") == 1, "one rank reports"
     assert out.exists()
@@ -174,17 +174,39 @@ def test_torchrun_pretrains(tmp_path, task):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--data", "nothing"], "There is no data set 'nothing'"),
-        (["--data", "scripture"], "--data is scripture, which is no pictures"),
-        (["--data", "digits", "--batch-size", "1"], "batch_size is 1; it must lie between 2 and 3500"),
-        (["--data", "digits", "--checkpoint", "."], ". is not a checkpoint of this course"),
+        ("simclr nothing", "There is no data set 'nothing'"),
+        ("simclr scripture", "scripture holds no pictures, and SimCLR needs pictures"),
+        ("autoencoding scripture", "scripture holds no pictures, and Autoencoding needs pictures"),
+        ("simclr digits --batch-size 1", "batch_size is 1; it must lie between 2 and 3500"),
+        ("simclr digits --checkpoint .", ". is not a checkpoint of this course"),
+        ("sleep digits", "There is no task 'sleep'; choose one of autoencoding (destroyed=0); rotation; moco (temp"),
+        ("moco digits --set depth=3", "--set depth=3: 'depth' is not a setting of moco (temperature=0.2, queue=2048"),
+        ("moco digits --set queue=many", "--set queue=many: 'many' is not a number that queue can be"),
+        ("simclr digits --device abacus", "There is no device 'abacus'"),
     ],
 )
-def test_the_command_line_speaks_in_sentences(options, sentence):
-    command = [sys.executable, "-m", "sslcourse.training", *options]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert result.returncode == 2 and "Traceback" not in result.stderr
-    assert result.stderr.startswith(f"sslcourse: {sentence}")
+def test_the_command_line_speaks_in_sentences(options, sentence, monkeypatch, capsys):
+    task, name, *more = options.split()
+    monkeypatch.setattr(sys, "argv", ["sslcourse", "pretrain", "--task", task, "--data", name, *more])
+    assert cli.main() == 2
+    assert capsys.readouterr().err.startswith(f"sslcourse: {sentence}")
+
+
+def test_a_setting_of_the_task_is_the_one_that_was_asked_for(monkeypatch, capsys):
+    """Ten times the temperature gives another loss, and the same command the same one."""
+    losses = []
+    for temperature in (0.2, 0.2, 2.0):
+        options = f"--task simclr --data sprites --epochs 1 --batch-size 1000 --set temperature={temperature}".split()
+        monkeypatch.setattr(sys, "argv", ["sslcourse", "pretrain", *options])
+        assert cli.main() == 0
+        losses.append(capsys.readouterr().out.split(",")[0])
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_task_that_a_room_exports_is_found():
+    for name, task in pretrain.tasks().items():
+        assert issubclass(task, training.PretextTask) and name == task.__name__.lower()
+    assert {"autoencoding", "moco", "rotation", "simclr"} <= pretrain.tasks().keys()
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(few, monkeypatch):

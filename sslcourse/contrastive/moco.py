@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Callable, Iterable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import augment
+from sslcourse import augment, encoders
 from sslcourse.contrastive.simclr import cosine_similarity, projection_head
-from sslcourse.training import PretextTask, gather
+from sslcourse.data import Data
+from sslcourse.training import PretextTask, channels, gather
 
 
 @torch.no_grad()
@@ -45,6 +47,11 @@ class MoCo(PretextTask):
         self.temperature, self.m = temperature, m
         self.views = views or augment.simclr()
         self.update = update
+
+    @classmethod
+    def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
+        encoder = encoders.ConvNet(in_channels=channels(data, cls.__name__))
+        return encoder, cls(encoder, views=augment.simclr(flip=data.mirrored), **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         inputs = self.views(torch.cat([x, x]), generator)

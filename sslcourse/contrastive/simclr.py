@@ -1,13 +1,15 @@
 """SimCLR: each sample is a class of its own, and its two views are that class's examples (Chen et al., 2020)."""
 
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import augment
-from sslcourse.training import PretextTask, gather
+from sslcourse import augment, encoders
+from sslcourse.data import Data
+from sslcourse.training import PretextTask, channels, gather
 
 
 def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -43,6 +45,11 @@ class SimCLR(PretextTask):
         self.temperature = temperature
         self.views = views or augment.simclr()
         self.criterion = criterion
+
+    @classmethod
+    def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
+        encoder = encoders.ConvNet(in_channels=channels(data, cls.__name__))
+        return encoder, cls(encoder.dim, views=augment.simclr(flip=data.mirrored), **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         inputs = self.views(torch.cat([x, x]), generator)

@@ -43,7 +43,8 @@ class Unlabeled:
 class Data:
     """A data set: three splits without overlap, class names, and where it comes from.
 
-    vocabulary: where the inputs are text, the word of each token.
+    vocabulary: where the inputs are text, the word of each token. mirrored: whether a picture's mirror image is of the
+    same class.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Data:
     source: str
     licence: str
     vocabulary: tuple[str, ...] = ()
+    mirrored: bool = True
 
     def unlabeled(self) -> Unlabeled:
         """The training inputs without their labels: what `training.pretrain` accepts."""

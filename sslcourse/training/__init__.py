@@ -3,6 +3,6 @@
 from sslcourse.devices import best_device, budget
 from sslcourse.training.loop import History, pretrain, step
 from sslcourse.training.parallel import gather
-from sslcourse.training.task import PretextTask
+from sslcourse.training.task import PretextTask, channels
 
-__all__ = ["History", "PretextTask", "best_device", "budget", "gather", "pretrain", "step"]
+__all__ = ["History", "PretextTask", "best_device", "budget", "channels", "gather", "pretrain", "step"]

@@ -22,6 +22,12 @@ def start() -> None:
     dist.init_process_group("nccl" if gpu else "gloo")
 
 
+def stop() -> None:
+    """Leave the processes that `start` joined, if there are any."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def gather(x: Tensor) -> Tensor:
     """Rows of all ranks, in the order of the ranks: (B,...) -> (B * ranks,...), with gradients to each rank's own.
 
