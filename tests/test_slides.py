@@ -64,7 +64,7 @@ STATE = """() => ({
 
 
 @needs_a_browser
-@pytest.mark.heavy
+@pytest.mark.lesson
 def test_slides_open_offline_and_turn(page, tmp_path):  # noqa: F811
     lesson, deck = course.lesson("4.2"), tmp_path / "deck.html"
     command = [sys.executable, "-m", "sslcourse", "slides", "4.2", "--out", str(deck)]
@@ -96,7 +96,7 @@ def test_slides_open_offline_and_turn(page, tmp_path):  # noqa: F811
 
 
 @needs_a_browser
-@pytest.mark.heavy
+@pytest.mark.lesson
 def test_the_live_notebook_presents(lab, page):  # noqa: F811
     """By jupyterlab-rise, in which the slider moves during the lecture."""
     _, url = lab
