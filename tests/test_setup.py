@@ -1,4 +1,4 @@
-"""pyproject, constraints and environment agree; setup speaks in sentences and survives an interruption."""
+"""pyproject, constraints and environment agree; setup outlives interruptions and says in sentences what is missing."""
 
 import os
 import re
@@ -72,31 +72,47 @@ def test_conda_gets_the_same():
     assert PROJECT["requires-python"] == f">={python}"
 
 
+def fake(program: Path, body: str = "") -> None:
+    """A program for PATH that answers as the given shell lines say."""
+    program.unlink(missing_ok=True)
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+
+
 def fake_python(folder: Path, body: str) -> None:
-    """A python3 for PATH that answers as the given shell lines say."""
-    script = folder / "python3"
-    script.write_text(f"#!/bin/sh\n{body}\n")
-    script.chmod(0o755)
+    fake(folder / "python3", body)
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A bare checkout: what setup reads, and a bin folder that is the whole PATH (the shell's tools, no Python)."""
+    """A bare checkout: what setup reads, and a bin folder that is the whole PATH (the shell's tools, no Python).
+
+    It stands for a Linux machine with Chromium and bubblewrap, without a GPU.
+    """
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("bash", "sh", "env", "rm", "mkdir", "touch", "cat", "chmod", "id", "uname", "make"):
+    for name in ("bash", "sh", "env", "rm", "mkdir", "touch", "cat", "chmod", "grep", "id", "sed", "make"):
         (tools / name).symlink_to(shutil.which(name))
+    fake(tools / "uname", "echo Linux")
+    for name in ("apt-get", "bwrap", "chromium"):
+        fake(tools / name)
     return tmp_path
 
 
-def make(checkout: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+def make(checkout: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    left_out = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CI")
+    environment = {key: value for key, value in os.environ.items() if key not in left_out} | variables
     environment["PATH"] = str(checkout / "bin")
     command = [str(checkout / "bin/make"), *arguments]
     return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def ours(text: str) -> list[str]:
+    """The lines that are not make's."""
+    return [line for line in text.splitlines() if not line.startswith("make")]
 
 
 OLD = 'case "$2" in *print*) echo 3.9;; *) exit 1;; esac'
@@ -117,20 +133,24 @@ def test_setup_without_a_fit_python_says_so_in_one_sentence(checkout, body, sent
     if body:
         fake_python(checkout / "bin", body)
     result = make(checkout, target)
-    ours = [line for line in result.stderr.splitlines() if not line.startswith("make")]
+    told = ours(result.stderr)
     assert result.returncode != 0
-    assert len(ours) == 1 and ours[0].startswith(f"sslcourse: {sentence}"), result.stderr
+    assert len(told) == 1 and told[0].startswith(f"sslcourse: {sentence}"), result.stderr
     assert "Traceback" not in result.stderr + result.stdout
     assert not (checkout / ".venv").exists()
 
 
-# A Python whose `-m venv` makes a .venv that answers `-m pip` with the line in $checkout/pip (and counts its venvs).
-GOOD = """
+# A Python whose `-m venv` makes a .venv (and counts them) with programs that do as the files in the checkout say:
+# `-m pip install` as pip, or as cpu where it asks for torch's CPU build (no file: no such build), pytest as pytest.
+GOOD = r"""
 case "$*" in
   *print*) echo 3.12;;
   *"-m venv"*) rm -rf .venv; mkdir -p .venv/bin; echo made >> made
-    printf '#!/bin/sh\\ncase "$*" in *"pip install"*) . ./pip;; esac\\n' > .venv/bin/python; chmod +x .venv/bin/python
-    printf '#!/bin/sh\\necho lab "$@"\\n' > .venv/bin/jupyter; chmod +x .venv/bin/jupyter;;
+    printf '#!/bin/sh\ncase "$*" in *+cpu*) . ./cpu;; *"pip install"*) . ./pip;; *pytest*) . ./pytest;; esac\n' \
+      > .venv/bin/python
+    printf '#!/bin/sh\necho lab "$@"\n' > .venv/bin/jupyter
+    printf '#!/bin/sh\n' > .venv/bin/ruff
+    chmod +x .venv/bin/*;;
 esac
 """
 
@@ -169,5 +189,78 @@ def test_root_and_screenless_machines_get_the_flags_they_need(checkout):
     screen = [f"{name}=" for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")]
     output = make(checkout, "lab", *screen).stdout
     assert ("--allow-root" in output) == (os.getuid() == 0)
-    assert ("--no-browser" in output) == (os.uname().sysname != "Darwin")
+    assert "--no-browser" in output
     assert "--no-browser" not in make(checkout, "lab", *screen[1:], "DISPLAY=:0").stdout
+    fake(checkout / "bin/uname", "echo Darwin")
+    assert "--no-browser" not in make(checkout, "lab", *screen).stdout
+
+
+TORCH = pins()["torch"]
+ASKED = f"torchvision=={pins()['torchvision']}+cpu torch=={TORCH}+cpu"
+# What pip leaves behind, by which setup knows that torch is there.
+INSTALL = "mkdir -p .venv/lib/python3.12/site-packages/torch-{}.dist-info\necho installed >> installed"
+
+
+@pytest.mark.parametrize("body", [None, "echo NVIDIA-SMI has failed; exit 9", "echo No devices found."])
+def test_without_a_gpu_torch_comes_for_the_cpu(checkout, body):
+    fake_python(checkout / "bin", GOOD)
+    if body:
+        fake(checkout / "bin/nvidia-smi", body)
+    (checkout / "cpu").write_text('echo "$*" >> asked\n' + INSTALL.format(f"{TORCH}+cpu"))
+    (checkout / "pip").write_text('echo "$*" >> asked')
+    result = make(checkout, "lab")
+    assert result.returncode == 0, result.stderr
+    assert "sslcourse: torch comes in its small CPU build, as no NVIDIA GPU is found." in result.stdout.splitlines()
+    cpu, everything = (checkout / "asked").read_text().splitlines()
+    assert cpu.endswith(ASKED) and everything.endswith("-c constraints.txt -e ."), "the pins hold, then the rest comes"
+
+    (checkout / "pytest").touch()
+    for target in ("lab", "test", "test"):
+        result = make(checkout, target)
+        assert result.returncode == 0 and "torch comes" not in result.stdout, result.stderr
+    assert (checkout / "installed").read_text().count("installed") == 1, "torch is not installed again"
+
+
+def test_where_no_cpu_build_is_to_be_had_the_usual_one_comes_and_its_size_is_told(checkout):
+    fake_python(checkout / "bin", GOOD)
+    (checkout / "cpu").write_text("echo INFO: The conflict is caused by; echo ERROR: ResolutionImpossible >&2; exit 1")
+    (checkout / "pip").write_text(INSTALL.format(TORCH))
+    result = make(checkout, "lab")
+    assert result.returncode == 0 and not result.stderr, result.stderr
+    assert "conflict" not in result.stdout
+    (told,) = [line for line in result.stdout.splitlines() if "CUDA" in line]
+    reasons = f"though no NVIDIA GPU is found, as pip finds no CPU build of torch {TORCH}: about "
+    assert told.startswith(f"sslcourse: torch comes with CUDA libraries {reasons}") and " GB " in told
+
+    (checkout / "cpu").write_text("echo again >> again")
+    (checkout / "pytest").touch()
+    assert make(checkout, "test").returncode == 0
+    assert not (checkout / "again").exists(), "what is installed is not exchanged"
+
+
+def test_with_a_gpu_the_usual_torch_comes(checkout):
+    fake_python(checkout / "bin", GOOD)
+    fake(checkout / "bin/nvidia-smi", "echo 'GPU 0: NVIDIA H100'")
+    (checkout / "cpu").write_text("echo asked >> asked")
+    (checkout / "pip").touch()
+    output = make(checkout, "lab").stdout
+    assert "sslcourse: torch comes with CUDA libraries for your NVIDIA GPU: about " in output
+    assert not (checkout / "asked").exists()
+
+
+def test_a_mac_gets_the_usual_torch_without_a_word(checkout):
+    fake_python(checkout / "bin", GOOD)
+    fake(checkout / "bin/uname", "echo Darwin")
+    (checkout / "cpu").write_text("echo asked >> asked")
+    (checkout / "pip").touch()
+    assert "torch comes" not in make(checkout, "lab").stdout
+    assert not (checkout / "asked").exists()
+
+
+def test_interrupting_pip_ends_setup_instead_of_bringing_the_large_torch(checkout):
+    fake_python(checkout / "bin", GOOD)
+    (checkout / "cpu").write_text("kill -INT $PPID; exit 1")  # Ctrl-C, which pip answers by failing
+    (checkout / "pip").write_text("echo installed >> installed")
+    result = make(checkout, "lab")
+    assert result.returncode != 0 and "CUDA" not in result.stdout
+    assert not (checkout / "installed").exists() and not (checkout / ".venv/.ready").exists()
