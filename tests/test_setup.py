@@ -13,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.test_browser import BROWSERS
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -264,3 +266,57 @@ def test_interrupting_pip_ends_setup_instead_of_bringing_the_large_torch(checkou
     result = make(checkout, "lab")
     assert result.returncode != 0 and "CUDA" not in result.stdout
     assert not (checkout / "installed").exists() and not (checkout / ".venv/.ready").exists()
+
+
+NO_CHROMIUM = "sslcourse: Chromium is not installed: neither lessons nor slides are tested in a browser."
+NO_BWRAP = "sslcourse: bubblewrap is not installed: hostile submissions are graded without it only, not in its box."
+UBUNTU = Path("/etc/os-release").is_file() and "\nID=ubuntu" in "\n" + Path("/etc/os-release").read_text()
+CHROMIUM = "chromium-browser" if UBUNTU else "chromium"  # the package
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentences", "packages"),
+    [
+        (["chromium"], [NO_CHROMIUM], CHROMIUM),
+        (["bwrap"], [NO_BWRAP], "bubblewrap"),
+        (["chromium", "bwrap"], [NO_CHROMIUM, NO_BWRAP], f"{CHROMIUM} bubblewrap"),
+    ],
+)
+def test_what_is_not_tested_is_said_before_anything_else(checkout, missing, sentences, packages):
+    """Even before the Python that is missing, too; a machine without apt, as a Mac, gets no apt line."""
+    for name in missing:
+        (checkout / "bin" / name).unlink()
+    told = ours(make(checkout, "test").stderr)
+    assert told[:-1] == [*sentences, f"sslcourse: To have that tested, too: sudo apt install {packages}"]
+    assert "There is no Python on PATH" in told[-1]
+
+    (checkout / "bin/apt-get").unlink()
+    assert ours(make(checkout, "test").stderr)[:-1] == sentences
+    assert ours(make(checkout, "lab").stderr) == told[-1:], "readers need neither"
+
+    result = make(checkout, "test", CI="1")
+    (sentence,) = ours(result.stderr)
+    assert result.returncode != 0
+    assert sentence.startswith("sslcourse: CI must test everything") and f"lacks: {packages};" in sentence
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_any_of_the_browsers_that_the_tests_take_will_do(checkout, browser):
+    (checkout / "bin/chromium").rename(checkout / "bin" / browser)
+    (sentence,) = ours(make(checkout, "test", CI="1").stderr)
+    assert "There is no Python on PATH" in sentence
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_was_not_tested_is_said_again_at_the_end(checkout, code):
+    """Whether tests pass or fail, and that decides over `make test`."""
+    fake_python(checkout / "bin", GOOD)
+    (checkout / "pip").touch()
+    (checkout / "pytest").write_text(f'echo "here $*" >&2; exit {code}')
+    (checkout / "bin/chromium").unlink()
+    result = make(checkout, "test", "ARGS=-k ledger")
+    assert (result.returncode == 0) == (code == 0)
+    told = ours(result.stderr)
+    assert told[0] == NO_CHROMIUM and told[-2] == NO_CHROMIUM and told[-1].endswith(f"apt install {CHROMIUM}")
+    runs = [line for line in told if line.startswith("here")]
+    assert len(runs) == (2 if code == 0 else 1) and all(line.endswith("-k ledger") for line in runs)
