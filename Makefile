@@ -3,7 +3,7 @@
 # make build  builds notebooks/ from course/       ARGS="4.2" or ARGS="--check"
 # make grade-demo  grades a small class of all kinds, and says where the report is
 # make bench  measures speed against other tools and writes the ratios into course/bench.results.json
-.PHONY: lab test build grade-demo bench
+.PHONY: lab test preflight build grade-demo bench
 BIN := .venv/bin
 JOBS ?= 2
 # As the page to begin with, so that the URL printed on a machine without a browser leads there, too.
@@ -12,10 +12,15 @@ START = notebooks/0_start_here.ipynb
 lab: .venv/.ready
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/$(START) $(PORT:%=--port=%) $(AS_ROOT) $(NO_BROWSER) $(ARGS)
 
-test: .venv/.ready-test
+# What is missing for some tests is said first, before 20 minutes have passed, and last, where it is seen.
+test: preflight .venv/.ready-test
 	$(BIN)/ruff check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --timeout 300 -m "not heavy" $(ARGS)
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest --timeout 900 -m heavy $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --timeout 300 -m "not heavy" $(ARGS) && \
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest --timeout 900 -m heavy $(ARGS); \
+	status=$$?; .ci/preflight; exit $$status
+
+preflight:
+	@.ci/preflight
 
 build: .venv/.ready-test
 	$(BIN)/sslcourse build $(ARGS)

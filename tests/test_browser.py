@@ -21,7 +21,8 @@ import pytest
 from sslcourse import course, devices, paths
 
 SCREENSHOTS = paths.ROOT / "screenshots"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as in .ci/preflight
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_a_browser = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("CI"), reason="no chromium on PATH (CI must have it)"
 )
