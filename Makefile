@@ -15,9 +15,7 @@ lab: .venv/.ready
 # What is missing for some tests is said first, before 20 minutes have passed, and last, where it is seen.
 test: preflight .venv/.ready-test
 	$(BIN)/ruff check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --timeout 300 -m "not heavy" $(ARGS) && \
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest --timeout 900 -m heavy $(ARGS); \
-	status=$$?; .ci/preflight; exit $$status
+	@.ci/test $(JOBS) $(ARGS)
 
 preflight:
 	@.ci/preflight

@@ -147,7 +147,7 @@ def run_build(options: argparse.Namespace) -> int:
     for lesson in lessons or course.lessons():
         authoring.build(lesson, run=not options.no_execute)
         print(f"built {lesson.notebook.name}", flush=True)
-    authoring.write_readme()
+    authoring.write_pages()
     return 0
 
 

@@ -104,7 +104,7 @@ def built(tiny, monkeypatch):
     """The tiny course, built without a kernel: outputs as a run would leave them."""
     monkeypatch.setattr("sslcourse.authoring.builder.execute", pretend)
     authoring.build(tiny)
-    authoring.write_readme()
+    authoring.write_pages()
     return tiny
 
 

@@ -114,11 +114,12 @@ def keep_outputs(notebook: NotebookNode, lesson: Lesson) -> None:
             cell.outputs = outputs.get(cell.id, [])
 
 
-def write_readme() -> None:
-    """Bring README.md's blocks up to date."""
-    there, wanted = text.readme()
-    if there != wanted:
-        write_atomic(paths.ROOT / "README.md", wanted)
+def write_pages() -> None:
+    """Bring the blocks in README.md and in the syllabus up to date."""
+    for path in text.pages():
+        present, wanted = text.page(path)
+        if present != wanted:
+            write_atomic(path, wanted)
 
 
 def stale(lessons: list[Lesson] | None = None) -> list[str]:
@@ -129,9 +130,8 @@ def stale(lessons: list[Lesson] | None = None) -> list[str]:
         known = {lesson.notebook for lesson in everything}
         built = (path for path in sorted(paths.NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts)
         found += [f"{path.relative_to(paths.ROOT)} belongs to no lesson." for path in built if path not in known]
-        there, wanted = text.readme()
-        if there != wanted:
-            found.append("README.md is not what ledger and course say; run `sslcourse build --no-execute`.")
+        outdated = [path.name for path in text.pages() if len(set(text.page(path))) > 1]
+        found += [f"{name} is not what ledger and course say; run `sslcourse build --no-execute`." for name in outdated]
     return found
 
 

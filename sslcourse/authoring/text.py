@@ -64,11 +64,31 @@ def course_map(folder: Path) -> str:
     """The lessons there are, by module, as a table whose links start in folder."""
     titles = {"": "", **course.modules()}
     rows = [
-        f"| {lesson.id} | [{lesson.title}]({Path(os.path.relpath(lesson.notebook, folder)).as_posix()}) "
+        f"| {lesson.id} | [{lesson.title}]({relative(lesson.notebook, folder)}) "
         f"| {titles[lesson.module]} | {lesson.reading_minutes} min | {running(lesson)} | {lesson.max_points} |"
         for lesson in course.lessons()
     ]
     return "\n".join(["| | lesson | module | to work through | the code runs in | points |", "|" + "---|" * 6, *rows])
+
+
+def syllabus(folder: Path) -> str:
+    """The weeks of the course as a table; lessons that exist are links, which start in folder."""
+    plan, notebooks = course.read_map()["syllabus"], {lesson.id: lesson.notebook for lesson in course.lessons()}
+
+    def named(id: str) -> str:
+        title = f"{id} {plan['titles'][id]}"
+        return f"[{title}]({relative(notebooks[id], folder)})" if id in notebooks else title
+
+    rows = [
+        f"| {number} | {week['lecture']} | {'; '.join(map(named, week['lessons']))} | {week['hand_in']} |"
+        for number, week in enumerate(plan["week"], start=1)
+    ]
+    return "\n".join(["| week | lecture | lessons | hand in |", "|---|---|---|---|", *rows])
+
+
+def relative(path: Path, folder: Path) -> str:
+    """A link from a page in folder to path."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def citation(key: str, lesson: Lesson) -> str:
@@ -95,20 +115,27 @@ def bibliography() -> dict[str, tuple[str, str]]:
     return found
 
 
-def readme() -> tuple[str, str]:
-    """README.md as it is, and as it should be with its map and its blocks of numbers up to date; "" without one."""
-    path = paths.ROOT / "README.md"
-    there = path.read_text(encoding="utf-8") if path.exists() else ""
-    if found := typed_numbers.found(there):
-        raise BuildError(f"README.md: {found[0]!r} is typed by hand; measured numbers stand between ledger markers.")
-    wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3]) + "\n" + match[4], there)
-    return there, wanted
+def pages() -> list[Path]:
+    """The pages beside the lessons that have blocks in them: README.md and the syllabus, where they are."""
+    return [path for path in (paths.ROOT / "README.md", paths.COURSE / "syllabus.md") if path.exists()]
 
 
-def block(kind: str, what: str) -> str:
-    """The inside of a README block: the course's map, or a lesson's entries below a prefix ("/" takes all)."""
+def page(path: Path) -> tuple[str, str]:
+    """A page as it is, and as it should be with its blocks (map, syllabus, tables of numbers) up to date."""
+    present = path.read_text(encoding="utf-8")
+    if numbers := typed_numbers.found(present):
+        raise BuildError(f"{path.name}: {numbers[0]!r} is typed by hand; measured numbers stand between ledger markers.")
+    wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3], path.parent) + "\n" + match[4], present)
+    return present, wanted
+
+
+def block(kind: str, what: str, folder: Path) -> str:
+    """The inside of a page's block: the map, the syllabus, or a lesson's entries below a prefix ("/" takes all).
+
+    folder: where links start.
+    """
     if kind == "course":
-        return course_map(paths.ROOT)
+        return {"map": course_map, "syllabus": syllabus}[what.strip()](folder)
     name, _, prefix = what.strip().partition(" ")
     content = ledger.results(ledger.path_of(name))
     table = content and ledger.measured_table(prefix.strip().removeprefix("/"), content)
