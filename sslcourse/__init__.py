@@ -6,20 +6,22 @@ used, so that `import sslcourse` is quick.
 """
 
 import importlib
+import importlib.util
+import pkgutil
 
 __version__ = "0.1.0"
 
-ROOMS = (
-    "adaptation", "augment", "authoring", "cells", "checks", "contrastive", "course", "data", "devices", "encoders",
-    "figures", "grading", "ledger", "measures", "origins", "paradigms", "pretext", "training",
-)  # fmt: skip
-
 
 def __getattr__(name: str):
-    if name in ROOMS:
+    if not name.startswith("__") and importlib.util.find_spec(f"sslcourse.{name}"):
         return importlib.import_module(f"sslcourse.{name}")
-    raise AttributeError(f"sslcourse has no room {name!r}; its rooms are {', '.join(ROOMS)}.")
+    raise AttributeError(f"sslcourse has no room {name!r}; its rooms are {', '.join(rooms())}.")
+
+
+def rooms() -> list[str]:
+    """The names of the package's rooms and single files."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *ROOMS])
+    return sorted([*globals(), *rooms()])

@@ -5,20 +5,20 @@ Tasks are found in the rooms, and the settings of a task in its constructor: a n
 
 import argparse
 import importlib
+import importlib.util
 import inspect
 
 import torch
 
-from sslcourse import data, training
+from sslcourse import course, data, training
 from sslcourse.errors import CourseError
 from sslcourse.training import PretextTask, parallel
 
-ROOMS = ("paradigms", "origins", "pretext", "contrastive")
-
 
 def tasks() -> dict[str, type[PretextTask]]:
-    """Name, in lower case -> pretext task: every subclass of PretextTask that a room exports."""
-    rooms = [importlib.import_module(f"sslcourse.{room}") for room in ROOMS]
+    """Name, in lower case -> pretext task: every subclass of PretextTask that a module's room exports."""
+    names = [f"sslcourse.{folder.partition('_')[2]}" for folder in course.modules()]
+    rooms = [importlib.import_module(name) for name in names if importlib.util.find_spec(name)]
     exported = [value for room in rooms for value in vars(room).values() if inspect.isclass(value)]
     return {task.__name__.lower(): task for task in exported if issubclass(task, PretextTask)}
 

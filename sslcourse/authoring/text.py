@@ -124,7 +124,9 @@ def page(path: Path) -> tuple[str, str]:
     """A page as it is, and as it should be with its blocks (map, syllabus, tables of numbers) up to date."""
     present = path.read_text(encoding="utf-8")
     if numbers := typed_numbers.found(present):
-        raise BuildError(f"{path.name}: {numbers[0]!r} is typed by hand; measured numbers stand between ledger markers.")
+        raise BuildError(
+            f"{path.name}: {numbers[0]!r} is typed by hand; measured numbers stand between ledger markers."
+        )
     wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3], path.parent) + "\n" + match[4], present)
     return present, wanted
 

@@ -71,29 +71,39 @@ def pretrain(
     model = parallel.Model(encoder, task).to(device, memory_format=torch.channels_last)
     adamw = partial(torch.optim.AdamW, fused=device.type in ("cpu", "cuda"))
     optimizer = (optimizer or adamw)((p for p in model.parameters() if p.requires_grad), lr=lr)
-    config = {"data": unlabeled.name, "samples": len(unlabeled), "task": type(task).__name__}
-    config |= {"settings": settings(task), "weights": [list(weight.shape) for weight in model.state_dict().values()]}
-    config |= {"optimizer": type(optimizer).__name__, "lr": lr}
-    config |= {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    config = described(unlabeled, model, optimizer)
+    config |= {"lr": lr, "epochs": epochs, "batch_size": batch_size, "seed": seed}
     history = History()
     path = Path(checkpoint) if checkpoint else None
     if path and path.exists():
         history = History(**checkpoints.load(path, model, optimizer, config)["history"])
     run = Run(parallel.distributed(model, device), optimizer, config, device)
     x = unlabeled.x.to(device)
-    shown = bar(epochs, "pretraining", done=len(history.loss), silent=not progress)
-    for epoch in shown:
+    progress_bar = bar(epochs, "pretraining", done=len(history.loss), silent=not progress)
+    for epoch in progress_bar:
         run.epoch(x, epoch, history)
         if path and parallel.ranks()[0] == 0:
             checkpoints.save(path, model, optimizer, {"config": config, "history": asdict(history)})
-        shown.set_postfix_str(f"loss {history.loss[-1]:.2f}, std {history.std[-1]:.2f}, rank {history.rank[-1]:.0f}")
+        progress_bar.set_postfix_str(f"loss {history.loss[-1]:.2f}, std {history.std[-1]:.2f}, rank {history.rank[-1]:.0f}")
     return history
 
 
+def described(unlabeled: Unlabeled, model: parallel.Model, optimizer: torch.optim.Optimizer) -> dict:
+    """What a run's checkpoint must have been made with to be gone on from: data, task, its settings, shapes."""
+    return {
+        "data": unlabeled.name,
+        "samples": len(unlabeled),
+        "task": type(model.task).__name__,
+        "settings": settings(model.task),
+        "weights": [list(weight.shape) for weight in model.state_dict().values()],
+        "optimizer": type(optimizer).__name__,
+    }
+
+
 def settings(task: PretextTask) -> dict:
-    """The numbers and names that a task was made with, such as its temperature."""
-    found = {name: value for name, value in vars(task).items() if isinstance(value, (int, float, str))}
-    return {name: value for name, value in found.items() if name != "training" and not name.startswith("_")}
+    """The numbers and names that a task was constructed with, such as its temperature."""
+    plain = {name: value for name, value in vars(task).items() if isinstance(value, (int, float, str))}
+    return {name: value for name, value in plain.items() if name != "training" and not name.startswith("_")}
 
 
 def check_unlabeled(unlabeled: Any, batch_size: int) -> None:
