@@ -38,6 +38,10 @@ class History:
         self.std.append(measures.feature_std(features).item())
         self.rank.append(measures.effective_rank(features).item())
 
+    def last(self) -> str:
+        """The last epoch in a few words."""
+        return f"loss {self.loss[-1]:.2f}, std {self.std[-1]:.2f}, rank {self.rank[-1]:.0f}"
+
     @property
     def samples_per_second(self) -> float:
         return self.samples / self.seconds if self.seconds else 0.0
@@ -69,23 +73,25 @@ def pretrain(
     keep_memory()
     device = torch.device(device) if device else best_device()
     model = parallel.Model(encoder, task).to(device, memory_format=torch.channels_last)
-    adamw = partial(torch.optim.AdamW, fused=device.type in ("cpu", "cuda"))
-    optimizer = (optimizer or adamw)((p for p in model.parameters() if p.requires_grad), lr=lr)
+    optimizer = (optimizer or adamw(device))((p for p in model.parameters() if p.requires_grad), lr=lr)
     config = described(unlabeled, model, optimizer)
     config |= {"lr": lr, "epochs": epochs, "batch_size": batch_size, "seed": seed}
-    history = History()
-    path = Path(checkpoint) if checkpoint else None
+    path, history = Path(checkpoint) if checkpoint else None, History()
     if path and path.exists():
         history = History(**checkpoints.load(path, model, optimizer, config)["history"])
-    run = Run(parallel.distributed(model, device), optimizer, config, device)
-    x = unlabeled.x.to(device)
+    run = Run(parallel.distributed(model, device), optimizer, config, unlabeled.x.to(device))
     progress_bar = bar(epochs, "pretraining", done=len(history.loss), silent=not progress)
     for epoch in progress_bar:
-        run.epoch(x, epoch, history)
+        run.epoch(epoch, history)
         if path and parallel.ranks()[0] == 0:
             checkpoints.save(path, model, optimizer, {"config": config, "history": asdict(history)})
-        progress_bar.set_postfix_str(f"loss {history.loss[-1]:.2f}, std {history.std[-1]:.2f}, rank {history.rank[-1]:.0f}")
+        progress_bar.set_postfix_str(history.last())
     return history
+
+
+def adamw(device: torch.device) -> Callable:
+    """AdamW, in one kernel a step where the device has one."""
+    return partial(torch.optim.AdamW, fused=device.type in ("cpu", "cuda"))
 
 
 def described(unlabeled: Unlabeled, model: parallel.Model, optimizer: torch.optim.Optimizer) -> dict:
@@ -136,19 +142,19 @@ class Run:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     config: dict
-    device: torch.device
+    x: Tensor
 
-    def epoch(self, x: Tensor, epoch: int, history: History) -> None:
+    def epoch(self, epoch: int, history: History) -> None:
         """One pass over x in an order, and with augmentations, that seed and epoch alone decide."""
         rank, ranks = parallel.ranks()
-        order = torch.randperm(len(x), generator=generator(self.config["seed"], epoch, 0)).to(self.device)
+        order = torch.randperm(len(self.x), generator=generator(self.config["seed"], epoch, 0)).to(self.x.device)
         chance = generator(self.config["seed"], epoch, 1 + rank)
-        batches = order.split(self.config["batch_size"])[: len(x) // self.config["batch_size"]]
-        total, begin = torch.zeros((), device=self.device), time.perf_counter()
+        batches = order.split(self.config["batch_size"])[: len(self.x) // self.config["batch_size"]]
+        total, begin = torch.zeros((), device=self.x.device), time.perf_counter()
         self.model.train()
         for i, rows in enumerate(batches):
             self.set_lr(epoch * len(batches) + i, self.config["epochs"] * len(batches))
-            total += step(self.model, self.optimizer, x[rows[rank::ranks]], chance)
+            total += step(self.model, self.optimizer, self.x[rows[rank::ranks]], chance)
         loss = total.item() / len(batches)
         if not math.isfinite(loss):
             raise CourseError(
@@ -158,7 +164,7 @@ class Run:
         history.seconds += time.perf_counter() - begin
         history.samples += len(batches) * self.config["batch_size"]
         history.loss.append(loss)
-        watched = x[:: max(1, len(x) // PROBE)][:PROBE]  # from all over: data may lie class by class
+        watched = self.x[:: max(1, len(self.x) // PROBE)][:PROBE]  # from all over: data may lie class by class
         history.read_meters(measures.embed(parallel.parts(self.model).encoder, watched))
 
     def set_lr(self, now: int, steps: int) -> None:
