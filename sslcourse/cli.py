@@ -1,6 +1,7 @@
 """The `sslcourse` command: for students, instructors and authors. What goes wrong is said in one sentence."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -11,48 +12,31 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments; each subcommand sets `run`, a function of the parsed arguments -> exit code."""
     whole = argparse.ArgumentParser(prog="sslcourse", description="A hands-on course in self-supervised learning.")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for add in (add_check, add_data, add_run, add_pretrain, add_grade, add_gradescope, add_slides, *FOR_AUTHORS):
+        add(commands)
+    return whole
 
+
+def add_check(commands) -> None:
     check = commands.add_parser("check", help="check a notebook's answers")
     check.add_argument("notebook")
     check.add_argument("--json", action="store_true", help="print the result as JSON")
     check.set_defaults(run=run_check)
 
+
+def add_data(commands) -> None:
     data = commands.add_parser("data", help="list the data sets, their sources and licences")
     data.set_defaults(run=run_data)
 
-    grade = commands.add_parser("grade", help="grade a class")
-    grade.add_argument("submissions", type=Path, help="STUDENT/*.ipynb or STUDENT*.ipynb in a folder, or a zip of it")
-    grade.add_argument("--lesson", required=True, help="such as 4.2")
-    grade.add_argument("--out", type=Path, required=True, help="folder for gradebook, feedback and reports")
-    grade.add_argument("--jobs", type=int, help="submissions at a time; default: as many as there are cores")
-    grade.add_argument("--timeout", type=float, default=30, help="seconds that a cell may take; default: 30")
-    grade.add_argument("--hidden", type=Path, metavar="FILE", help="Python file with checks of your own")
-    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the Dask cluster there")
-    grade.add_argument("--resume", action="store_true", help="keep what is in --out and still valid; judge the rest")
-    grade.set_defaults(run=run_grade)
 
-    gradescope = commands.add_parser("gradescope", help="write an autograder for Gradescope")
-    gradescope.add_argument("lesson", help="such as 4.2")
-    gradescope.add_argument("--out", type=Path, help="the zip file; default: gradescope_LESSON.zip")
-    gradescope.set_defaults(run=run_gradescope)
-
-    slides = commands.add_parser("slides", help="write a lesson as slides, in one HTML file")
-    slides.add_argument("lesson", help="such as 4.2")
-    slides.add_argument("--out", type=Path, help="the HTML file; default: FILE.slides.html here")
-    slides.set_defaults(run=run_slides)
-
-    build = commands.add_parser("build", help="build notebooks/ from course/")
-    build.add_argument("lesson", nargs="?", help="such as 4.2; all lessons where it is left out")
-    build.add_argument("--check", action="store_true", help="only say what is out of date; exit 1 if anything is")
-    build.add_argument("--no-execute", action="store_true", help="keep the outputs that the notebooks have")
-    build.set_defaults(run=run_build)
-
-    measure = commands.add_parser("measure", help="run a lesson over several seeds and write its ledger")
-    measure.add_argument("lesson", help="such as 4.2")
-    measure.add_argument("--seeds", type=int, default=3, help="how many, at least 3")
-    measure.set_defaults(run=run_measure)
-    add_pretrain(commands)
-    return whole
+def add_run(commands) -> None:
+    run = commands.add_parser("run", help="run a solved lesson as a script, without Jupyter")
+    run.add_argument("lesson", help="such as 4.2")
+    run.add_argument("--profile", help="cpu, gpu or smoke; default: what the device is good for")
+    run.add_argument("--seed", type=int, default=0, help="default: 0")
+    run.add_argument("--device", help="such as cpu or cuda:1; default: the best there is")
+    run.add_argument("--figures", type=Path, metavar="DIR", help="folder to write the figures to")
+    run.set_defaults(run=run_run)
 
 
 def add_pretrain(commands) -> None:
@@ -72,6 +56,85 @@ def add_pretrain(commands) -> None:
     pretrain.add_argument("--device", help="such as cpu or cuda:1; default: the best there is")
     pretrain.add_argument("--checkpoint", help="file to write after each epoch, and to go on from")
     pretrain.set_defaults(run=run_pretrain)
+
+
+def add_grade(commands) -> None:
+    grade = commands.add_parser("grade", help="grade a class")
+    grade.add_argument("submissions", type=Path, help="STUDENT/*.ipynb or STUDENT*.ipynb in a folder, or a zip of it")
+    grade.add_argument("--lesson", required=True, help="such as 4.2")
+    grade.add_argument("--out", type=Path, required=True, help="folder for gradebook, feedback and reports")
+    grade.add_argument("--jobs", type=int, help="submissions at a time; default: as many as there are cores")
+    grade.add_argument("--timeout", type=float, default=30, help="seconds that a cell may take; default: 30")
+    grade.add_argument("--hidden", type=Path, metavar="FILE", help="Python file with checks of your own")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the Dask cluster there")
+    grade.add_argument("--resume", action="store_true", help="keep what is in --out and still valid; judge the rest")
+    grade.set_defaults(run=run_grade)
+
+
+def add_gradescope(commands) -> None:
+    gradescope = commands.add_parser("gradescope", help="write an autograder for Gradescope")
+    gradescope.add_argument("lesson", help="such as 4.2")
+    gradescope.add_argument("--out", type=Path, help="the zip file; default: gradescope_LESSON.zip")
+    gradescope.set_defaults(run=run_gradescope)
+
+
+def add_slides(commands) -> None:
+    slides = commands.add_parser("slides", help="write a lesson as slides, in one HTML file")
+    slides.add_argument("lesson", help="such as 4.2")
+    slides.add_argument("--out", type=Path, help="the HTML file; default: FILE.slides.html here")
+    slides.set_defaults(run=run_slides)
+
+
+def add_new(commands) -> None:
+    new = commands.add_parser("new", help="lay out a new lesson, which builds and passes as it stands")
+    new.add_argument("lesson", help="its id, such as 4.3")
+    new.add_argument("topic", help="what its files are called, such as clustering")
+    new.set_defaults(run=run_new)
+
+
+def add_build(commands) -> None:
+    build = commands.add_parser("build", help="build notebooks/ from course/")
+    build.add_argument("lesson", nargs="?", help="such as 4.2; all lessons where it is left out")
+    build.add_argument("--check", action="store_true", help="only say what is out of date; exit 1 if anything is")
+    build.add_argument("--no-execute", action="store_true", help="keep the outputs that the notebooks have")
+    build.set_defaults(run=run_build)
+
+
+def add_measure(commands) -> None:
+    measure = commands.add_parser("measure", help="run a lesson over several seeds and write its ledger")
+    measure.add_argument("lesson", help="such as 4.2")
+    measure.add_argument("--seeds", type=int, default=3, help="how many, at least 3; default: 3")
+    measure.add_argument("--profile", default="cpu", help="cpu or gpu, each with a ledger of its own; default: cpu")
+    measure.add_argument("--jobs", type=int, default=1, help="runs side by side, which share the cores; default: 1")
+    measure.set_defaults(run=run_measure)
+
+
+FOR_AUTHORS = (add_new, add_build, add_measure)
+
+
+def run_run(options: argparse.Namespace) -> int:
+    from sslcourse import course, devices, ledger
+    from sslcourse.authoring import script
+
+    lesson = course.lesson(options.lesson)
+    chosen = {devices.PROFILE: options.profile, devices.DEVICE: options.device, ledger.SEED: str(options.seed)}
+    os.environ.update({name: value for name, value in chosen.items() if value is not None})
+    devices.profile(), devices.best_device()  # what they do not take is told before anything runs
+    script.run(lesson, options.figures)
+    return 0
+
+
+def run_new(options: argparse.Namespace) -> int:
+    from sslcourse import course
+    from sslcourse.authoring import builder, measuring, template
+
+    for path in template.new(options.lesson, options.topic):
+        print(f"wrote {path.name}")
+    lesson = course.lesson(options.lesson)
+    measuring.measure(lesson)
+    builder.build(lesson)
+    print(f"built {lesson.notebook.name}; now edit {lesson.source.name}, and at last `sslcourse build` for all pages")
+    return 0
 
 
 def run_pretrain(options: argparse.Namespace) -> int:
@@ -119,11 +182,12 @@ def run_gradescope(options: argparse.Namespace) -> int:
 
 
 def run_slides(options: argparse.Namespace) -> int:
-    from sslcourse import authoring, course
+    from sslcourse import course
+    from sslcourse.authoring import slides
 
     lesson = course.lesson(options.lesson)
     out = options.out or Path(f"{lesson.file}.slides.html")
-    authoring.write_slides(lesson, out)
+    slides.write_slides(lesson, out)
     print(f"wrote {out}: open it in a browser; arrow keys turn the slides, F fills the screen, Esc shows them all")
     return 0
 
@@ -137,26 +201,28 @@ def run_data(_options: argparse.Namespace) -> int:
 
 
 def run_build(options: argparse.Namespace) -> int:
-    from sslcourse import authoring, course
+    from sslcourse import course
+    from sslcourse.authoring import builder
 
     lessons = [course.lesson(options.lesson)] if options.lesson else None
     if options.check:
-        sentences = authoring.stale(lessons)
+        sentences = builder.stale(lessons)
         print("\n".join(sentences) or "notebooks/ and README.md are what course/ says.")
         return 1 if sentences else 0
     for lesson in lessons or course.lessons():
-        authoring.build(lesson, run=not options.no_execute)
+        builder.build(lesson, run=not options.no_execute)
         print(f"built {lesson.notebook.name}", flush=True)
-    authoring.write_pages()
+    builder.write_pages()
     return 0
 
 
 def run_measure(options: argparse.Namespace) -> int:
-    from sslcourse import authoring, course
+    from sslcourse import course
+    from sslcourse.authoring import measuring
 
     lesson = course.lesson(options.lesson)
-    authoring.measure(lesson, options.seeds)
-    print(f"wrote {lesson.results.name}")
+    measuring.measure(lesson, options.seeds, options.profile, options.jobs)
+    print(f"wrote {lesson.ledger(options.profile).name}")
     return 0
 
 

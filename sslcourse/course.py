@@ -42,7 +42,13 @@ class Lesson:
 
     @property
     def results(self) -> Path:
-        return paths.COURSE / self.module / f"{self.file}.results.json"
+        """The ledger of the cpu profile, whose numbers the text tells."""
+        return self.ledger("cpu")
+
+    def ledger(self, profile: str) -> Path:
+        """The ledger of a profile: FILE.results.json for cpu, FILE.gpu.results.json for gpu."""
+        middle = "" if profile == "cpu" else f".{profile}"
+        return paths.COURSE / self.module / f"{self.file}{middle}.results.json"
 
     @property
     def notebook(self) -> Path:

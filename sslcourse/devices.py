@@ -7,13 +7,28 @@ import torch
 
 from sslcourse.errors import CourseError
 
-PROFILE = "SSLCOURSE_PROFILE"
+DEVICE, PROFILE = "SSLCOURSE_DEVICE", "SSLCOURSE_PROFILE"
 PROFILES = ("cpu", "gpu", "smoke")
 
 
 def best_device() -> torch.device:
-    """The accelerator where there is one (cuda, mps, ...), else the CPU."""
+    """The device that SSLCOURSE_DEVICE names, else the accelerator (cuda, mps, ...) if there is one, else the CPU."""
+    if os.environ.get(DEVICE):
+        return named(os.environ[DEVICE])
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def named(name: str) -> torch.device:
+    """The device with this name, such as "cpu" or "cuda:1". CourseError, with those there are, where it is not here."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):  # a name of no device, or of one that this torch or this machine has not
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        count = torch.accelerator.device_count() if accelerator else 0
+        here = ["cpu", *(f"{accelerator.type}:{number}" for number in range(count))]
+        raise CourseError(f"There is no device {name!r} here; choose one of {', '.join(here)}.") from None
+    return device
 
 
 def autocast(device: torch.device) -> torch.autocast:

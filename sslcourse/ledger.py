@@ -28,9 +28,9 @@ def to_json(content: dict) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def path_of(name: str) -> Path:
-    """Where a lesson's ledger lies; "bench" is the benchmark's."""
-    return paths.COURSE / "bench.results.json" if name == "bench" else course.lesson(name).results
+def path_of(name: str, profile: str = "cpu") -> Path:
+    """Where a lesson's ledger of a profile lies; "bench" is the benchmark's."""
+    return paths.COURSE / "bench.results.json" if name == "bench" else course.lesson(name).ledger(profile)
 
 
 def results(path: Path) -> dict | None:
@@ -66,7 +66,8 @@ def this_machine() -> dict:
 
     from sslcourse import devices
 
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else cpu_name()
+    used = devices.best_device()
+    device = torch.cuda.get_device_name(used) if used.type == "cuda" else cpu_name()
     versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
     return {
         "measured": datetime.date.today().isoformat(),
@@ -182,7 +183,9 @@ class Log:
     """A lesson's view of the ledger: this run's values beside what was measured over several seeds."""
 
     def __init__(self, name: str):
-        self.measured = results(path_of(name))
+        from sslcourse import devices
+
+        self.measured = results(path_of(name, devices.profile())) or results(path_of(name))
         self.run: dict[str, dict] = {}
 
     @property

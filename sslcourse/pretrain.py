@@ -10,7 +10,7 @@ import inspect
 
 import torch
 
-from sslcourse import course, data, training
+from sslcourse import course, data, devices, training
 from sslcourse.errors import CourseError
 from sslcourse.training import PretextTask, parallel
 
@@ -72,8 +72,10 @@ def pretrain(task: type[PretextTask], changed: dict[str, float], options: argpar
     source = data.load(options.data)
     torch.manual_seed(options.seed)
     encoder, pretext = task.on(source, **changed)
-    names = ("epochs", "batch_size", "lr", "seed", "device", "checkpoint")
-    return training.pretrain(encoder, pretext, source.unlabeled(), **{name: getattr(options, name) for name in names})
+    names = ("epochs", "batch_size", "lr", "seed", "checkpoint")
+    device = devices.named(options.device) if options.device else None
+    chosen = {name: getattr(options, name) for name in names}
+    return training.pretrain(encoder, pretext, source.unlabeled(), device=device, **chosen)
 
 
 def report(history: training.History) -> None:

@@ -12,8 +12,9 @@ import nbformat
 import pytest
 import torch
 
-from sslcourse import cells, data, encoders
+from sslcourse import cells, course, data, encoders, ledger, paths
 from sslcourse.figures import sliders
+from tests import tiny as tiny_course
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +69,21 @@ def torchrun(script, processes: int, **environment) -> subprocess.CompletedProce
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *script]
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | environment
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """The tiny course, with a ledger, in the place of the real one; -> its lesson."""
+    for name in ("ROOT", "COURSE", "NOTEBOOKS"):
+        folder = {"ROOT": tmp_path, "COURSE": tmp_path / "course", "NOTEBOOKS": tmp_path / "notebooks"}[name]
+        monkeypatch.setattr(paths, name, folder)
+        folder.mkdir(exist_ok=True)
+    (tmp_path / "course/1_first").mkdir()
+    (tmp_path / "course/course.toml").write_text(tiny_course.MAP)
+    (tmp_path / "course/references.bib").write_text(tiny_course.BIB)
+    (tmp_path / "README.md").write_text(tiny_course.README)
+    lesson = course.lesson("1.1")
+    lesson.source.write_text(tiny_course.SOURCE)
+    entries, units = {"score/us/all": [0.5, 0.6, 0.7]}, {"score/us/all": "accuracy"}
+    ledger.write_entries(lesson.results, entries, {"lesson": "1.1", "seeds": [0, 1, 2], "seconds": [3, 4, 50]}, units)
+    return lesson

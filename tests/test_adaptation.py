@@ -80,7 +80,7 @@ def test_references_of_text_need_no_other_call():
 
 
 def test_budgets_are_a_table_in_the_log(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger, "path_of", lambda name: tmp_path / "results.json")
+    monkeypatch.setattr(ledger, "path_of", lambda *_: tmp_path / "results.json")
     log = ledger.of_lesson("4.2")
     methods = {"pixels": nn.Flatten(), "half": lambda n: (n or 100) / 200}
     table = adaptation.budgets(digits, methods, [1, 10, None], seed=3, log=log, group="digits")

@@ -6,105 +6,18 @@ import re
 import nbformat
 import pytest
 
-from sslcourse import authoring, cli, course, ledger, paths
-from sslcourse.authoring import typed_numbers
+from sslcourse import cli, course, paths
+from sslcourse.authoring import builder, measuring, source, typed_numbers
 from sslcourse.errors import BuildError
-
-MAP = """
-[[module]]
-folder = "1_first"
-title = "First things"
-
-[[lesson]]
-id = "1.1"
-title = "A tiny lesson"
-module = "1_first"
-file = "1_tiny"
-reading_minutes = 5
-objectives = ["add two numbers"]
-needs = []
-
-[[lesson.exercise]]
-name = "add"
-points = 3
-minutes = 1
-difficulty = 2
-"""
-SOURCE = """# ---
-# jupyter:
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% title [markdown]
-# # A tiny lesson
-# {{ course: objectives }}
-#
-# It scores {{ score/us/all }}, after [@smith2020].
-
-# %% setup setup=true
-from sslcourse import ledger
-log = ledger.of_lesson("4.2")  # the kernel knows the real course; recording is all that counts here
-
-# %% exercise-text [markdown]
-# ### Add
-# {{ course: exercises }}
-
-# %% add exercise="add"
-def add(a, b):
-    ### BEGIN SOLUTION
-    the_secret_sum = a + b
-    return the_secret_sum
-    ### END SOLUTION
-
-
-# %% add-check check="add"
-try:
-    print("✓ right" if add(1, 2) == 3 else "✗ wrong")
-except NotImplementedError:
-    print("✗ open")
-
-# %% picture tags=["hide-input"]
-import sys
-print("progress", file=sys.stderr)
-log.record("score/us/all", 0.5 + log.seed / 10, unit="accuracy")
-"""
-BIB = """@article{smith2020,
-  author = {Smith, A. and Jones, B. and Li, C.},
-  title = {T},
-  year = {2020},
-  url = {https://example.org/t},
-}
-"""
-README = "# Tiny\n\n<!-- course:map -->\n<!-- end -->\n\n<!-- ledger:1.1 score/ -->\nold\n<!-- end -->\n"
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """The tiny course, with a ledger, in the place of the real one; -> its lesson."""
-    for name in ("ROOT", "COURSE", "NOTEBOOKS"):
-        folder = {"ROOT": tmp_path, "COURSE": tmp_path / "course", "NOTEBOOKS": tmp_path / "notebooks"}[name]
-        monkeypatch.setattr(paths, name, folder)
-        folder.mkdir(exist_ok=True)
-    (tmp_path / "course/1_first").mkdir()
-    (tmp_path / "course/course.toml").write_text(MAP)
-    (tmp_path / "course/references.bib").write_text(BIB)
-    (tmp_path / "README.md").write_text(README)
-    lesson = course.lesson("1.1")
-    lesson.source.write_text(SOURCE)
-    entries, units = {"score/us/all": [0.5, 0.6, 0.7]}, {"score/us/all": "accuracy"}
-    ledger.write_entries(lesson.results, entries, {"lesson": "1.1", "seeds": [0, 1, 2], "seconds": [3, 4, 50]}, units)
-    return lesson
+from tests.tiny import BIB, README, command
 
 
 @pytest.fixture
 def built(tiny, monkeypatch):
     """The tiny course, built without a kernel: outputs as a run would leave them."""
     monkeypatch.setattr("sslcourse.authoring.builder.execute", pretend)
-    authoring.build(tiny)
-    authoring.write_pages()
+    builder.build(tiny)
+    builder.write_pages()
     return tiny
 
 
@@ -133,10 +46,11 @@ def read(lesson):
 
 
 def test_a_lesson_is_built_measured_and_built_again_with_real_kernels(tiny, tmp_path):
-    content = authoring.measure(tiny, seeds=3)
+    run = command(tmp_path)
+    content = measuring.measure(tiny, seeds=3, command=run)
     assert content["entries"]["score/us/all"]["values"] == pytest.approx([0.5, 0.6, 0.7])
     assert content["seeds"] == [0, 1, 2] and content["seconds"]["mean"] > 0 and content["versions"]["torch"]
-    authoring.build(tiny)
+    builder.build(tiny)
     notebook = read(tiny)
     (check,) = [cell for cell in notebook.cells if cell.id == "add-check"]
     assert check.outputs[0].text == "✓ right\n", "the solved lesson was run"
@@ -144,10 +58,10 @@ def test_a_lesson_is_built_measured_and_built_again_with_real_kernels(tiny, tmp_
     edit(tiny, 'log.record("score/us/all"', "log.record(f'score/us/{log.seed}'")
     before = tiny.results.read_bytes()
     with pytest.raises(BuildError, match="records other keys with other seeds"):
-        authoring.measure(tiny, seeds=3)
+        measuring.measure(tiny, seeds=3, command=run)
     assert tiny.results.read_bytes() == before, "a failed measurement leaves the old ledger"
     with pytest.raises(BuildError, match="take at least 3"):
-        authoring.measure(tiny, seeds=2)
+        measuring.measure(tiny, seeds=2, command=run)
 
 
 def test_what_stands_in_the_notebook(built):
@@ -185,14 +99,14 @@ def test_no_solution_of_the_course_is_in_its_notebooks():
 
 def test_building_twice_gives_the_same_bytes(built):
     first = built.notebook.read_bytes()
-    authoring.build(built)
+    builder.build(built)
     assert built.notebook.read_bytes() == first
-    authoring.build(built, run=False)
+    builder.build(built, run=False)
     assert built.notebook.read_bytes() == first
 
 
 def test_a_fresh_build_is_not_stale(built):
-    assert authoring.stale() == []
+    assert builder.stale() == []
 
 
 @pytest.mark.parametrize(
@@ -206,7 +120,7 @@ def test_a_fresh_build_is_not_stale(built):
 )
 def test_a_changed_source_makes_the_notebook_stale(built, old, new):
     edit(built, old, new)
-    changed = authoring.stale()
+    changed = builder.stale()
     solution_only = "A hint" in new
     assert (changed == []) if solution_only else (len(changed) == 1 and "run `sslcourse build 1.1`" in changed[0])
 
@@ -218,7 +132,7 @@ def test_what_is_edited_by_hand_in_notebooks_is_found(built):
         copy = nbformat.from_dict(notebook)
         change(copy)
         nbformat.write(copy, built.notebook)
-        (sentence,) = authoring.stale()
+        (sentence,) = builder.stale()
         return sentence
 
     assert "other cells" in changed(lambda nb: nb.cells.pop())
@@ -228,12 +142,12 @@ def test_what_is_edited_by_hand_in_notebooks_is_found(built):
     assert "shows an error" in changed(lambda nb: nb.cells[5].update(outputs=[error]))
     assert "other metadata" in changed(lambda nb: nb.metadata.pop("sslcourse"))
     built.notebook.unlink()
-    assert "is missing" in authoring.stale()[0]
+    assert "is missing" in builder.stale()[0]
 
 
 def test_a_notebook_of_no_lesson_and_a_stale_readme_are_found(built):
     nbformat.write(read(built), paths.NOTEBOOKS / "draft.ipynb")
-    assert authoring.stale() == ["notebooks/draft.ipynb belongs to no lesson."]
+    assert builder.stale() == ["notebooks/draft.ipynb belongs to no lesson."]
     (paths.NOTEBOOKS / "draft.ipynb").unlink()
     readme = paths.ROOT / "README.md"
     assert (
@@ -241,7 +155,7 @@ def test_a_notebook_of_no_lesson_and_a_stale_readme_are_found(built):
         and "[A tiny lesson](notebooks/1_first/1_tiny.ipynb)" in readme.read_text()
     )
     readme.write_text(readme.read_text().replace("0.60", "0.90"))
-    assert len(authoring.stale()) == 1 and "README.md" in authoring.stale()[0]
+    assert len(builder.stale()) == 1 and "README.md" in builder.stale()[0]
 
 
 @pytest.mark.parametrize(
@@ -254,11 +168,11 @@ def test_a_notebook_of_no_lesson_and_a_stale_readme_are_found(built):
 def test_a_number_typed_by_hand_is_found(tiny, text):
     edit(tiny, "# ### Add", f"# ### Add\n#\n# {text}\n#")
     with pytest.raises(BuildError, match="1_tiny.py, cell exercise-text: .* is typed by hand"):
-        authoring.solved(tiny)
+        source.solved(tiny)
     readme = paths.ROOT / "README.md"
     readme.write_text(README + f"\n{text}\n")
     with pytest.raises(BuildError, match="README.md: .* is typed by hand"):
-        authoring.stale()
+        builder.stale()
 
 
 @pytest.mark.parametrize(
@@ -292,19 +206,19 @@ def test_two_paragraphs_are_no_formula(tiny):
 def test_a_source_that_breaks_the_rules_gets_one_sentence(tiny, old, new, sentence):
     edit(tiny, old, new)
     with pytest.raises(BuildError, match=re.escape(sentence)):
-        authoring.solved(tiny)
+        source.solved(tiny)
 
 
 def test_sources_that_would_look_alike_get_letters_in_the_lesson_that_cites_both(tiny):
     twin = BIB.replace("smith2020", "smith2020again").replace("/t}", "/again}")
     (paths.COURSE / "references.bib").write_text(BIB + twin)
-    assert "after ([Smith et al., 2020](https://example.org/t))." in authoring.solved(tiny).cells[0].source
+    assert "after ([Smith et al., 2020](https://example.org/t))." in source.solved(tiny).cells[0].source
     edit(tiny, "after [@smith2020]", "after [@smith2020again] and [@smith2020]")
     first, second = (
         "([Smith et al., 2020a](https://example.org/again))",
         "([Smith et al., 2020b](https://example.org/t))",
     )
-    assert f"after {first} and {second}." in authoring.solved(tiny).cells[0].source
+    assert f"after {first} and {second}." in source.solved(tiny).cells[0].source
 
 
 def test_a_failing_cell_is_named_and_the_old_notebook_stays(tiny):
@@ -312,7 +226,7 @@ def test_a_failing_cell_is_named_and_the_old_notebook_stays(tiny):
     tiny.notebook.write_text("old")
     edit(tiny, "import sys", "1 / 0")
     with pytest.raises(BuildError, match="1_tiny.py: cell picture fails: ZeroDivisionError: division by zero"):
-        authoring.build(tiny)
+        builder.build(tiny)
     assert tiny.notebook.read_text() == "old"
 
 

@@ -11,7 +11,7 @@ from sslcourse.errors import CourseError
 @pytest.fixture
 def log(tmp_path, monkeypatch):
     """An empty ledger of lesson 4.2, away from the real one."""
-    monkeypatch.setattr(ledger, "path_of", lambda name: tmp_path / "results.json")
+    monkeypatch.setattr(ledger, "path_of", lambda *_: tmp_path / "results.json")
     monkeypatch.delenv(ledger.SEED, raising=False)
     monkeypatch.delenv(ledger.RECORD, raising=False)
     return ledger.of_lesson("4.2")

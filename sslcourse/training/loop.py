@@ -71,7 +71,7 @@ def pretrain(
     """
     check_unlabeled(unlabeled, batch_size)
     keep_memory()
-    device = torch.device(device) if device else best_device()
+    device = torch.device(device or best_device())
     model = parallel.Model(encoder, task).to(device, memory_format=torch.channels_last)
     optimizer = (optimizer or adamw(device))((p for p in model.parameters() if p.requires_grad), lr=lr)
     config = described(unlabeled, model, optimizer)
