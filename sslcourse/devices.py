@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import torch
 
@@ -56,7 +57,7 @@ def profile() -> str:
     return name
 
 
-def budget(cpu: int, gpu: int, smoke: int = 1) -> int:
+def budget(cpu: Any, gpu: Any, smoke: Any = 1) -> Any:
     """How many epochs, steps, samples or units the profile has: one of the three."""
     return {"cpu": cpu, "gpu": gpu, "smoke": smoke}[profile()]
 

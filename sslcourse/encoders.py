@@ -7,17 +7,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sslcourse.devices import budget
+
 
 class ConvNet(nn.Module):
     """Patches of 4x4 pixels, two 3x3 convolutions with a pooling between, the mean over places: (B,C,H,W) -> (B,dim).
 
-    H and W of at least 8. Batch normalisation and ReLU after each. Patches and stride 1 keep nearly all arithmetic in
-    large matrix products; strided convolutions are slow to train on CPUs.
+    H and W of at least 8; widths: channels of the three layers. Batch normalisation and ReLU after each. Patches and
+    stride 1 keep nearly all arithmetic in large matrix products; strided convolutions are slow to train on CPUs.
     """
 
-    def __init__(self, in_channels: int, widths: tuple[int, int, int] = (48, 96, 192)):
+    def __init__(self, in_channels: int, widths: tuple[int, int, int] | None = None):
         super().__init__()
-        first, second, self.dim = widths
+        usual = (48, 96, 192)
+        first, second, self.dim = widths or budget(cpu=usual, gpu=usual, smoke=(8, 16, 32))
         self.layers = nn.Sequential(
             *self._block(in_channels, first, kernel_size=4, stride=4),
             *self._block(first, second, kernel_size=3, padding=1),

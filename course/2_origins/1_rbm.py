@@ -27,7 +27,8 @@ log = ledger.of_lesson("2.1")  # every number of this run is noted, and stands b
 torch.manual_seed(log.seed)
 device = training.best_device()
 digits = origins.binarised(data.load("digits"))
-v_train, v_test = (split.x.flatten(1).to(device) / 255 for split in (digits.train, digits.test))
+TESTED = training.budget(cpu=1000, gpu=1000, smoke=100)  # test digits that likelihoods are measured on
+v_train, v_test = (x.flatten(1).to(device) / 255 for x in (digits.train.x, digits.test.x[:TESTED]))
 print(digits, f"Training on {device}.", sep="\n")
 
 # %% data-text [markdown]
@@ -267,9 +268,10 @@ def walk(rbm, v, steps):
 
 
 flips = (torch.rand(50, 784, generator=torch.Generator().manual_seed(log.seed)) < 0.5).float().to(device)
+STEPS = training.budget(cpu=1000, gpu=1000, smoke=20)
 rows, dreams = {"test digit": v_test[:12]}, {}
 for name, rbm in machines.items():
-    dreams[name] = walk(rbm, flips, 1000)
+    dreams[name] = walk(rbm, flips, STEPS)
     rows[f"{name}, from noise"] = rbm.reconstruct(dreams[name][:12])
     rows[f"{name}, from the digit"] = rbm.reconstruct(walk(rbm, v_test[:12], 200))
 figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
@@ -306,9 +308,10 @@ RUNNERS = {
     "CD-1": ours,
     "PCD": lambda passes: ours(passes, persistent=True),
 }
-quickest = sklearn_rbm.race({name: partial(train, 1) for name, train in RUNNERS.items()})
+ROUNDS, PASSES = training.budget(cpu=6, gpu=6), training.budget(cpu=5, gpu=5)
+quickest = sklearn_rbm.race({name: partial(train, 1) for name, train in RUNNERS.items()}, ROUNDS)
 for name, train in RUNNERS.items():
-    rbm = train(5)
+    rbm = train(PASSES)
     log.record(f"race/{name}/reconstruction error", (rbm.reconstruct(x_test) - x_test).square().mean(), digits=3)
     log.record(f"race/{name}/pseudo-likelihood", origins.pseudo_likelihood(rbm, x_test).mean(), unit="nats", digits=1)
     log.record(f"race/{name}/seconds a pass", quickest[name], unit="s", digits=3)
@@ -352,6 +355,7 @@ log.table("race/")
 
 # %% measure-small
 STARTS = {"frequencies": origins.base_rates(v_train), "coin flips": torch.zeros(784, device=device)}
+MOST = training.budget(cpu=1000, gpu=1000, smoke=20)  # annealing steps
 chance = torch.Generator(device).manual_seed(log.seed)
 found = {}
 for name in ("CD-1", "PCD"):
@@ -360,12 +364,12 @@ for name in ("CD-1", "PCD"):
     log.record(f"small/{name}/exact log Z", exact, unit="nats", digits=1)
     log.record(f"small/{name}/exact log p(v)", -rbm.free_energy(v_test).mean() - exact, unit="nats", digits=1)
     found[name] = {
-        start: {n: [origins.ais_log_z(rbm, base, n, 100, chance)[0] - exact for _ in range(3)] for n in (10, 100, 1000)}
+        start: {n: [origins.ais_log_z(rbm, base, n, 100, chance)[0] - exact for _ in range(3)] for n in (10, 100, MOST)}
         for start, base in STARTS.items()
     }
     for start, errors in found[name].items():
-        log.record(f"small/{name}/AIS error, {start}", sum(errors[1000]) / 3, unit="nats", digits=2)
-    larger = [max(pair) for pair in zip(*(errors[1000] for errors in found[name].values()), strict=True)]
+        log.record(f"small/{name}/AIS error, {start}", sum(errors[MOST]) / 3, unit="nats", digits=2)
+    larger = [max(pair) for pair in zip(*(errors[MOST] for errors in found[name].values()), strict=True)]
     log.record(f"small/{name}/largest error, larger of both", max(map(abs, larger)), unit="nats", digits=2)
 rbm_figures.annealing(found)
 
@@ -393,7 +397,7 @@ log.table("small/")
 # %% measure-likelihood
 for name, rbm in machines.items():
     F_test = free_energy(v_test, rbm.W, rbm.b, rbm.c).mean().item()
-    estimates = {start: origins.ais_log_z(rbm, base, 1000, 100, chance)[0] for start, base in STARTS.items()}
+    estimates = {start: origins.ais_log_z(rbm, base, MOST, 100, chance)[0] for start, base in STARTS.items()}
     for start, log_z in estimates.items():
         log.record(f"models/{name}/log Z, {start}", log_z, unit="nats", digits=0)
     log.record(f"models/{name}/log p(v)", -F_test - max(estimates.values()), unit="nats", digits=0)

@@ -351,7 +351,8 @@ log.table("families/")
 # `word2vec.by_hand` is just that, and its three lines for $h$, $u$ and $n$ replace a graph of a dozen small operations.
 
 # %% measure-speed
-_, by_hand, _ = train("skip-gram", 3, gradients=word2vec.by_hand)
+SHORT = training.budget(cpu=3, gpu=6)
+_, by_hand, _ = train("skip-gram", SHORT, gradients=word2vec.by_hand)
 for name, model, history in (
     ("skip-gram, autograd", "skip-gram", skip_gram_history),
     ("skip-gram, by hand", "skip-gram", by_hand),
@@ -429,7 +430,7 @@ log.table("parts/")
 # What are the noise words for? Set $k = 0$, so that only true pairs count. Three epochs are enough to see it.
 
 # %% break-noise
-_, no_noise_history, no_noise = train("skip-gram", 3, k=0)
+_, no_noise_history, no_noise = train("skip-gram", SHORT, k=0)
 histories = {"k = 5": skip_gram_history, "k = 0": no_noise_history}
 for (name, history), lexicon in zip(histories.items(), (skip_gram_lexicon, no_noise), strict=True):
     log.record(f"noise/{name}/loss", history.loss[-1])

@@ -580,7 +580,8 @@ turns = {
     "15 degrees, corners cut off": lambda x: small_turns(x, disc.to(x.device)),
     "quarter turns": rotate_batch,
 }
-noise = torch.randint(256, (2000, 3, 32, 32), dtype=torch.uint8)
+NOISE = training.budget(cpu=2000, gpu=2000, smoke=700)  # pictures
+noise = torch.randint(256, (NOISE, 3, 32, 32), dtype=torch.uint8)
 shown = measures.to_float(torch.stack([ten[1], noise[0]]))
 figures.pictures({name: turn(shown)[0] for name, turn in list(turns.items())[:2]}, columns=8)
 
@@ -588,7 +589,7 @@ figures.pictures({name: turn(shown)[0] for name, turn in list(turns.items())[:2]
 SHORT = training.budget(cpu=1, gpu=10)
 sources = {
     "photos": (photos.unlabeled(), photos.test.x, SHORT),
-    "noise": (data.Unlabeled("noise", noise[:1500]), noise[1500:], 2 * SHORT),
+    "noise": (data.Unlabeled("noise", noise[:-500]), noise[-500:], 2 * SHORT),
 }
 for name, turn in turns.items():
     for source, (unlabeled, test, epochs) in sources.items():

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from sslcourse import augment, measures
 from sslcourse.data import Split
-from sslcourse.devices import autocast, best_device
+from sslcourse.devices import autocast, best_device, budget
 
 STEPS, BATCH = 200, 128  # of fine-tuning
 
@@ -37,7 +37,7 @@ def fit(
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train(averages)
     size = min(batch_size, len(train))
-    steps = max(100, samples // batch_size)
+    steps = max(budget(cpu=100, gpu=100, smoke=2), samples // batch_size)
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
     x, y = train.x.to(device), train.y.to(device)
@@ -68,7 +68,8 @@ def fine_tune(
     """
     model = nn.Sequential(copy.deepcopy(encoder), copy.deepcopy(head)).to(best_device())
     generator = torch.Generator().manual_seed(seed)
-    fit(model, train, views or augment.simclr(color=0), STEPS * BATCH, generator, lr, BATCH, averages)
+    samples = BATCH * budget(cpu=STEPS, gpu=STEPS)
+    fit(model, train, views or augment.simclr(color=0), samples, generator, lr, BATCH, averages)
     return model
 
 

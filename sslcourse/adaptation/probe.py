@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from sslcourse import measures
 from sslcourse.adaptation.labels import few_labels, min_labels
 from sslcourse.data import Data
+from sslcourse.devices import budget
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation, scikit-learn's C, from which the validation split chooses
 LONG, COMPONENTS = 512, 128  # features longer than LONG, such as raw pixels, become so many principal components
@@ -67,7 +68,8 @@ def probes(x: np.ndarray, y: np.ndarray) -> list:
     x = scaled.transform(x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # pixels would take minutes for nothing in the third digit
-        fits = [LogisticRegression(C=c, max_iter=100, tol=1e-2).fit(x, y) for c in STRENGTHS]
+        steps = budget(cpu=100, gpu=100, smoke=5)
+        fits = [LogisticRegression(C=c, max_iter=steps, tol=1e-2).fit(x, y) for c in STRENGTHS]
     return [make_pipeline(scaled, fit) for fit in fits]
 
 
