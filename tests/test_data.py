@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from sslcourse import data
+from sslcourse import data, devices
 from sslcourse.data import digits, photos, scripture, sprites
 from sslcourse.errors import CourseError
 
@@ -143,3 +143,21 @@ def test_centred_digits_have_their_centre_of_mass_in_the_middle():
     places = torch.arange(29.0).double() - 14
     centre = torch.stack([ink.sum(dim=2) @ places, ink.sum(dim=1) @ places], dim=1) / ink.sum(dim=(1, 2))[:, None]
     assert centre.abs().quantile(0.99) <= 0.5 and centre.mean(dim=0).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_smoke_profile_has_few_training_pictures_of_every_class(name, monkeypatch):
+    whole = data.load(name)
+    monkeypatch.setenv(devices.PROFILE, "smoke")
+    small = data.load(name)
+    assert data.load(name) is small and small.val is whole.val and small.test is whole.test
+    if name in TEXTS:
+        assert small is whole, "lessons ask for single words"
+        return
+    counts = small.train.y.bincount()
+    assert len(counts) == len(whole.classes) and counts.min() >= 50 and 256 < len(small.train) < 0.4 * len(whole.train)
+    for label in range(len(whole.classes)):
+        first = whole.train.x[whole.train.y == label][: counts[label]]
+        assert torch.equal(small.train.x[small.train.y == label], first)
+    if name == "sprites":
+        assert torch.equal(sprites.render(**small.train.factors), small.train.x), "factors stay in step"
