@@ -9,6 +9,7 @@ from sslcourse.files import write_atomic
 
 TEMPLATES = Path(__file__).parent / "templates" / "lesson"
 PLAN = "# The plan of the whole course"  # course.toml: the lessons end here
+IMPORTS = re.compile(r"(?:^from sslcourse\S* import .*\n)+", re.MULTILINE)
 FILES = {  # template -> where it goes
     "lesson": "course/MODULE/NUMBER_TOPIC.py",
     "reference": "sslcourse/ROOM/TOPIC.py",
@@ -75,10 +76,10 @@ def template(name: str) -> str:
 
 
 def fill(text: str, words: dict[str, str]) -> str:
-    """A template with its words replaced, the longer ones first."""
+    """A template with its words replaced, the longer ones first, and its imports from the course in order."""
     for word, value in words.items():
         text = text.replace(word, value)
-    return text
+    return IMPORTS.sub(lambda lines: "".join(sorted(lines[0].splitlines(True), key=lambda line: line.split()[1])), text)
 
 
 def enter(course_map: str, id: str, words: dict[str, str]) -> str:
