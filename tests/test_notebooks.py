@@ -51,7 +51,7 @@ def test_blank_lesson_runs_to_the_end(lesson, tmp_path):
     """Rule 5: an unsolved exercise never blocks, and nothing but its check tells a blank lesson from a solved one."""
     built = nbformat.read(lesson.notebook, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    client = NotebookClient(nbformat.from_dict(built), CELL_SECONDS, kernel_name="python3", resources=resources)
+    client = NotebookClient(nbformat.from_dict(built), timeout=CELL_SECONDS, kernel_name="python3", resources=resources)
     ran = client.execute(env=os.environ | {devices.PROFILE: "smoke"})
     errors = [cell.id for cell in code_cells(ran) if any(out.output_type == "error" for out in cell.outputs)]
     assert not errors, f"{lesson.id}, left blank, fails in cells {errors}"
