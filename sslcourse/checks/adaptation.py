@@ -108,7 +108,7 @@ def probe_verdict(inputs: dict, outputs: dict) -> str | None:
             return f"the new {name} has shape {tuple(new.shape)}; it should be that of the old, {tuple(old.shape)}"
     arguments = W.double(), b.double(), inputs["h"].double(), inputs["y"], inputs["lr"], inputs["decay"]
     right = probe_step(*arguments)
-    gaps = [distance(new, wanted) for new, wanted in zip(result, right, strict=True)]
+    gaps = [distance(new, right_new) for new, right_new in zip(result, right, strict=True)]
     tolerance = 1e-5  # float32, numbers of a few units
     if max(gaps) <= tolerance:
         return None

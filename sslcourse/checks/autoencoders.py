@@ -118,8 +118,8 @@ def unroll_verdict(inputs: dict, outputs: dict) -> str | None:
     right = unroll(W, b, c)
     if is_same(result[::-1], right) and not is_same(result, right):
         return "encoder and decoder are in the wrong order: return encoder, decoder"
-    for name, layers, wanted in zip(("encoder", "decoder"), result, right, strict=True):
-        if fault := layers_fault(name, layers, wanted, W, b, c):
+    for name, layers, right_layers in zip(("encoder", "decoder"), result, right, strict=True):
+        if fault := layers_fault(name, layers, right_layers, W, b, c):
             return fault
     return None
 
@@ -147,25 +147,25 @@ def is_same(result, right) -> bool:
     )
 
 
-def layers_mistakes(name: str, wanted: list, W: list, b: list, c: list) -> dict[str, list]:
+def layers_mistakes(name: str, right: list, W: list, b: list, c: list) -> dict[str, list]:
     """Wrong layers of the encoder or the decoder by their likely cause."""
     up, down = name == "encoder", name == "decoder"
     mistakes = {
         f"the {name}'s layers are in the wrong order: "
-        + ("data enter at the first RBM" if up else "the last RBM, next to the code, decodes first"): wanted[::-1],
+        + ("data enter at the first RBM" if up else "the last RBM, next to the code, decodes first"): right[::-1],
         f"the {name}'s weights should be transposed: F.linear(x, weight) wants the shape (out, in), so "
-        + ("W.T on the way up" if up else "W as it is on the way down"): [(w.T, bias) for w, bias in wanted],
+        + ("W.T on the way up" if up else "W as it is on the way down"): [(w.T, bias) for w, bias in right],
         f"the {name}'s weights are in the right order, its biases are not": [
-            (w, bias) for (w, _), (_, bias) in zip(wanted, wanted[::-1], strict=True)
+            (w, bias) for (w, _), (_, bias) in zip(right, right[::-1], strict=True)
         ],
         f"the {name}'s biases are in the right order, its weights are not": [
-            (w, bias) for (_, bias), (w, _) in zip(wanted, wanted[::-1], strict=True)
+            (w, bias) for (_, bias), (w, _) in zip(right, right[::-1], strict=True)
         ],
     }
-    other_biases = [(w, bias) for (w, _), bias in zip(wanted, b if up else c[::-1], strict=True)]
+    other_biases = [(w, bias) for (w, _), bias in zip(right, b if up else c[::-1], strict=True)]
     other = "visible biases b; its units are hidden ones: c" if up else "hidden biases c; its units are visible ones: b"
     mistakes[f"the {name} has the {other}"] = other_biases
-    mistakes[f"the {name}'s biases are zero; take the RBMs' own"] = [(w, torch.zeros_like(bias)) for w, bias in wanted]
+    mistakes[f"the {name}'s biases are zero; take the RBMs' own"] = [(w, torch.zeros_like(bias)) for w, bias in right]
     if down:
         mistakes["the decoder is the encoder once more: turn the order round, and use W and b"] = [
             (w.T, hidden) for w, hidden in zip(W, c, strict=True)
@@ -173,14 +173,14 @@ def layers_mistakes(name: str, wanted: list, W: list, b: list, c: list) -> dict[
     return mistakes
 
 
-def layers_fault(name: str, layers: list, wanted: list, W: list, b: list, c: list) -> str | None:
+def layers_fault(name: str, layers: list, right_layers: list, W: list, b: list, c: list) -> str | None:
     """What is wrong with the layers of the encoder or the decoder."""
-    if is_same([layers], [wanted]):
+    if is_same([layers], [right_layers]):
         return None
-    for cause, mistake in layers_mistakes(name, wanted, W, b, c).items():
+    for cause, mistake in layers_mistakes(name, right_layers, W, b, c).items():
         if is_same([layers], [mistake]):
             return cause
-    for index, ((weight, bias), (right_weight, right_bias)) in enumerate(zip(layers, wanted, strict=True)):
+    for index, ((weight, bias), (right_weight, right_bias)) in enumerate(zip(layers, right_layers, strict=True)):
         for part, result, right in (("weight", weight, right_weight), ("bias", bias, right_bias)):
             if result.shape != right.shape:
                 return (

@@ -101,10 +101,12 @@ def select_cases(rng: torch.Generator) -> list[dict]:
     for n, classes, threshold in ((12, 3, 0.8), (9, 5, 1.0), (15, 4, 0.6)):
         scale = 6 * torch.rand(n, 1, generator=rng)
         cases.append({"logits": scale * torch.randn(n, classes, generator=rng), "threshold": threshold})
-    cases[0]["logits"][0] = torch.tensor([3.0, 2.9, 2.8]) + torch.rand(1, generator=rng)  # large, and unsure
-    cases[0]["logits"][1] = torch.tensor([-6.0, -2.0, -7.0])  # all negative, and sure
+    cases[0]["logits"][0] = torch.tensor([3.0, 2.9, 2.8]) + torch.rand(
+        1, generator=rng
+    )  # large logits, small probabilities
+    cases[0]["logits"][1] = torch.tensor([-6.0, -2.0, -7.0])  # negative logits, a large probability
     cases[0]["logits"][2] = torch.tensor([1.2, 0.9, -4.0])  # both sigmoids are large
-    cases[1]["logits"][3] = torch.tensor([-200.0, 0.0, -200.0, -200.0, -200.0])  # probability 1, in any precision
+    cases[1]["logits"][3] = torch.tensor([-200.0, 0.0, -200.0, -200.0, -200.0])  # a probability of 1 in any precision
     cases[2]["logits"][[2, 5], [3, 0]] = 300.0
     return cases
 
@@ -187,7 +189,7 @@ def bits_cases(rng: torch.Generator) -> list[dict]:
     fair = torch.arange(4).repeat(6)[torch.randperm(24, generator=rng)][:, None]
     weights = torch.tensor([0.55, 0.25, 0.0, 0.15, 0.05])
     unequal = torch.multinomial(weights.expand(3, 5), 60, replacement=True, generator=rng).T.contiguous()
-    unequal[:, 1] = 6 * (unequal[:, 1] > 0)  # two values only, far apart
+    unequal[:, 1] = 6 * (unequal[:, 1] > 0)  # only two values, 0 and 6
     first = torch.multinomial(torch.tensor([0.7, 0.2, 0.1]), 50, replacement=True, generator=rng)
     dependent = torch.stack([first, 2 - first, torch.full_like(first, 3)], dim=1)  # the last column is constant
     return [{"z": fair}, {"z": unequal}, {"z": dependent}]
