@@ -1,7 +1,7 @@
-"""Checks: is an answer right, and if not, how do we know? Property tests on fresh random inputs, with hints.
+"""Checks: property tests of a student's answers on fresh random inputs, with hints at what is wrong.
 
-A check is data and pure functions: `cases` makes inputs, `run` (all in apply.py) applies the student's function to a
-copy of them and gives plain data, `verdict` judges that data. So inputs and outputs can cross a process boundary, and
+A check is data and pure functions: `cases` makes inputs, `run` (in apply/) applies the student's function to a copy of
+them and returns plain data, `verdict` judges that data. So inputs and outputs can cross a process boundary, and
 verdicts need not.
 """
 
@@ -24,10 +24,10 @@ GOES_ON = "The lesson goes on with the reference answer."
 
 @dataclass(frozen=True)
 class Check:
-    """One exercise's check.
+    """The check of one exercise.
 
-    cases(generator) -> list of inputs (dicts of tensors and plain values); verdict(inputs, outputs) -> None where the
-    answer is right, else a message; reference: the right answer; run(fn, inputs) -> outputs, plain data.
+    reference: the right answer; cases(generator) -> list of inputs (dicts of tensors and plain values);
+    verdict(inputs, outputs) -> None where the answer is right, else a message; run(fn, inputs) -> outputs, plain data.
     """
 
     reference: Callable
@@ -37,17 +37,17 @@ class Check:
 
     @property
     def name(self) -> str:
-        """The exercise: what its answer is called."""
+        """The name of the exercise, and of the function that answers it."""
         return self.reference.__name__
 
 
 def by_name(*checks: Check) -> dict[str, Check]:
-    """Exercise -> its check."""
+    """Checks by the names of their exercises."""
     return {check.name: check for check in checks}
 
 
 def judge(check: Check, fn: Callable, seed: int | None = None) -> str | None:
-    """None where fn is right, else what is wrong. Without a seed, inputs are different each time."""
+    """None where fn is right, else what is wrong. Without a seed, the inputs differ each time."""
     for inputs in fresh_cases(check, seed):
         if message := verdict(check, inputs, attempt(check.run, fn, inputs)):
             return message
@@ -55,18 +55,18 @@ def judge(check: Check, fn: Callable, seed: int | None = None) -> str | None:
 
 
 def fresh_cases(check: Check, seed: int | None = None) -> list[dict]:
-    """The inputs of one judgement; without a seed, such as nobody has seen before."""
+    """The inputs for one judgement; without a seed, they differ each time."""
     seed = random.SystemRandom().randrange(2**62) if seed is None else seed
     return check.cases(torch.Generator().manual_seed(seed))
 
 
 def verdict(check: Check, inputs: dict, attempted: dict) -> str | None:
-    """None where what an `attempt` at these inputs gave is right, else what is wrong."""
+    """None where the result of an `attempt` at these inputs is right, else what is wrong."""
     return attempted.get("message") or check.verdict(inputs, attempted["outputs"])
 
 
 def tensor_fault(outputs: dict, shape: tuple[int, ...]) -> str | None:
-    """What is wrong with the form of a `call`: no tensor, wrong shape, whole numbers, altered inputs."""
+    """What is wrong with the form of a `call`'s result: no tensor, wrong shape, whole numbers; or changed inputs."""
     result = outputs["result"]
     if result is None:
         return NOTHING
@@ -76,19 +76,59 @@ def tensor_fault(outputs: dict, shape: tuple[int, ...]) -> str | None:
         return f"it returned shape {tuple(result.shape)}; it should be {shape}"
     if not result.is_floating_point():
         return f"it returned {result.dtype}; it should be a floating-point tensor"
-    if outputs["changed"]:
-        return f"it changed its input {', '.join(outputs['changed'])}; work on a copy instead"
+    return changed_fault(outputs)
+
+
+def changed_fault(outputs: dict, advice: str = "work on a copy instead") -> str | None:
+    """Which inputs a `call` changed."""
+    return f"it changed its input {', '.join(outputs['changed'])}; {advice}" if outputs["changed"] else None
+
+
+def pair_fault(result, names: str) -> str | None:
+    """Whether a result is a pair of tensors, of these names."""
+    if result is None:
+        return NOTHING
+    if not isinstance(result, tuple | list) or len(result) != 2 or not all(isinstance(t, Tensor) for t in result):
+        return f"it returned a {type(result).__name__}; it should be two tensors, {names}"
     return None
 
 
+def loss_fault(outputs: dict, n: int, samples: str) -> str | None:
+    """What is wrong with the form of a `call`'s result that should be one loss of n samples (named in the plural)."""
+    if shape_of(outputs["result"]) == (n,):
+        return f"it returned one loss for each of the {n} {samples}; take their mean"
+    return tensor_fault(outputs, ())
+
+
+def no_gradient(name: str) -> str:
+    """The message for a loss of the right value without a gradient with respect to the input of this name."""
+    return f"the value is right, but no gradient flows to {name}: is there a detach(), item() or no_grad()?"
+
+
+def shape_of(result) -> tuple[int, ...] | None:
+    """The shape of a result; None where it is no tensor."""
+    return tuple(result.shape) if isinstance(result, Tensor) else None
+
+
+def ranges(result: Tensor, right: Tensor) -> str:
+    """The range of a result's values beside the right one, as part of a message."""
+    return (
+        f"values run from {result.min():.4g} to {result.max():.4g}, and should run from {right.min():.4g} to "
+        f"{right.max():.4g}"
+    )
+
+
 def distance(result: Tensor, right: Tensor) -> float:
-    """Largest absolute difference, computed in double precision; nan and inf count as infinitely far."""
+    """The largest absolute difference, in double precision; infinite where a difference is nan."""
     difference = (result.double() - right.double()).abs().max().item()
     return difference if difference == difference else float("inf")
 
 
 def likely_cause(result: Tensor, right: Tensor, mistakes: dict[str, Tensor], tolerance: float) -> str | None:
-    """The known mistake that gives just this result, if there is one and it differs from the right answer."""
+    """The first of the mistakes whose value is this result within the tolerance, but is not the right answer.
+
+    mistakes: {cause: the value that it gives}. None where there is no such mistake.
+    """
     for cause, value in mistakes.items():
         fits = value.shape == result.shape and distance(result, value) <= tolerance
         if fits and distance(value, right) > tolerance:
@@ -107,14 +147,14 @@ class Checks:
         """Say whether fn is right; return it if so, else the reference answer, so that the lesson can go on."""
         name = getattr(fn, "__name__", type(fn).__name__)
         if name not in self.checks:
-            known = ", ".join(self.checks)
-            raise CourseError(f"There is no exercise {name!r} in lesson {self.lesson.id}; its functions are {known}.")
+            names = ", ".join(self.checks)
+            raise CourseError(f"There is no exercise {name!r} in lesson {self.lesson.id}; its functions are {names}.")
         message = judge(self.checks[name], fn)
         print(self.line(name, message))
         return fn if message is None else self.checks[name].reference
 
     def line(self, name: str, message: str | None) -> str:
-        """What a check says: that the answer is right, and its points, or what is wrong."""
+        """The line that a check prints: the answer is right, with its points, or what is wrong."""
         if message is not None:
             return f"✗ {name}: {message}. {GOES_ON}"
         points = self.lesson.exercises[name].points
@@ -126,11 +166,11 @@ class Checks:
 
 
 def by_exercise(lesson: course.Lesson) -> dict[str, Check]:
-    """Exercise -> its check, from the file here that is called like the lesson's, without its number."""
+    """The checks of a lesson by the names of its exercises, from the file of the lesson's topic."""
     return importlib.import_module(f"sslcourse.checks.{lesson.topic}").CHECKS
 
 
 def of_lesson(id: str) -> Checks:
     """The checks of the lesson with this id ("4.2"). CourseError for an id that is not in the course."""
-    found = course.lesson(id)
-    return Checks(found, by_exercise(found))
+    lesson = course.lesson(id)
+    return Checks(lesson, by_exercise(lesson))

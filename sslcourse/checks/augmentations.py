@@ -6,32 +6,32 @@ from torch.nn import functional as F
 
 from sslcourse import measures
 from sslcourse.augment import crop_grid, functional, jitter, to_grey
-from sslcourse.checks import Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks import Check, by_name, distance, likely_cause, shape_of, tensor_fault
 from sslcourse.checks.apply.augmentations import batch_run, factor_features, factor_run
 from sslcourse.data import sprites
 from sslcourse.measures import factor_invariance
 
 
 def grid_cases(rng: torch.Generator) -> list[dict]:
-    """Boxes of all sizes in pictures that are not square; at last the whole picture."""
-    made = []
+    """Boxes of all sizes in pictures that are not square; in the last case one box is the whole picture."""
+    cases = []
     for b, height, width in ((3, 6, 10), (5, 9, 4), (2, 8, 8)):
-        share, place = 0.2 + 0.7 * torch.rand(b, 2, generator=rng), torch.rand(b, 2, generator=rng)
+        share, position = 0.2 + 0.7 * torch.rand(b, 2, generator=rng), torch.rand(b, 2, generator=rng)
         sides = share * torch.tensor([height, width])
-        corners = place * (torch.tensor([height, width]) - sides)
-        made.append({"boxes": torch.cat([corners, sides], dim=1), "size": (height, width)})
-    made[-1]["boxes"][1] = torch.tensor([0.0, 0.0, 8.0, 8.0])
-    return made
+        corners = position * (torch.tensor([height, width]) - sides)
+        cases.append({"boxes": torch.cat([corners, sides], dim=1), "size": (height, width)})
+    cases[-1]["boxes"][1] = torch.tensor([0.0, 0.0, 8.0, 8.0])
+    return cases
 
 
 def sample_by_sample(outputs: dict) -> str | None:
-    """What is wrong with a right answer whose operations (`batch_run`) grow with the number of samples."""
-    (few, fewer), (many, more) = outputs["operations"]
-    if more <= fewer:
+    """Whether the operations of a right answer (counted by `batch_run`) grow with the number of samples."""
+    (few, of_few), (many, of_many) = outputs["operations"]
+    if of_many <= of_few:
         return None
     return (
-        f"right, but it works sample by sample: {fewer} operations for {few} pictures, {more} for {many}; the lesson "
-        "needs the whole batch at once"
+        f"right, but it works sample by sample: {of_few} operations for {few} pictures, {of_many} for {many}; the "
+        "lesson needs the whole batch at once"
     )
 
 
@@ -39,7 +39,7 @@ def grid_verdict(inputs: dict, outputs: dict) -> str | None:
     boxes, (height, width) = inputs["boxes"], inputs["size"]
     right, result = crop_grid(boxes, (height, width)), outputs["result"]
     shape = tuple(right.shape)
-    if isinstance(result, Tensor) and result.shape == right.movedim(3, 1).shape and result.shape != right.shape:
+    if shape_of(result) == right.movedim(3, 1).shape != right.shape:
         return f"it returned shape {tuple(result.shape)}; x and y belong into the last dimension: {shape}"
     if fault := tensor_fault(outputs, shape):
         return fault
@@ -56,32 +56,32 @@ def grid_verdict(inputs: dict, outputs: dict) -> str | None:
 
 def grid_mistakes(boxes: Tensor, height: int, width: int) -> dict[str, Tensor]:
     """Wrong grids (B,H,W,2) by their likely cause."""
-    top, left, tall, wide = boxes[:, :, None].unbind(dim=1)
+    top, left, box_height, box_width = boxes[:, :, None].unbind(dim=1)
     i, j = torch.arange(height), torch.arange(width)
-    row, column = (i + 0.5) / height, (j + 0.5) / width
+    center_y, center_x = (i + 0.5) / height, (j + 0.5) / width
     right = crop_grid(boxes, (height, width))
-    y, x = top + row * tall, left + column * wide
-    ends_y, ends_x = top + i / (height - 1) * tall, left + j / (width - 1) * wide
-    centers_y, centers_x = top + i / (height - 1) * (tall - 1), left + j / (width - 1) * (wide - 1)
-    far_y, far_x = top + row * (top + tall), left + column * (left + wide)
+    y, x = top + center_y * box_height, left + center_x * box_width
+    aligned_y, aligned_x = top + i / (height - 1) * box_height, left + j / (width - 1) * box_width
+    inner_y, inner_x = top + i / (height - 1) * (box_height - 1), left + j / (width - 1) * (box_width - 1)
+    doubled_y, doubled_x = top + center_y * (top + box_height), left + center_x * (left + box_width)
 
-    def grid(x: Tensor, y: Tensor, across: int = width, down: int = height) -> Tensor:
-        x, y = 2 * x / across - 1, 2 * y / down - 1
+    def grid(x: Tensor, y: Tensor, picture_width: int = width, picture_height: int = height) -> Tensor:
+        x, y = 2 * x / picture_width - 1, 2 * y / picture_height - 1
         return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3)
 
-    first = crop_grid(boxes[:1], (height, width)).expand_as(right)
-    whole = torch.tensor([[0.0, 0.0, height, width]])
+    first_box = crop_grid(boxes[:1], (height, width)).expand_as(right)
+    whole_picture = torch.tensor([[0.0, 0.0, height, width]])
     return {
         "x and y have changed places: the last dimension is (x, y), first across, then down": right.flip(3),
-        "all samples have the first one's box: each has its own": first,
-        "this is the whole picture; where is the box?": crop_grid(whole, (height, width)).expand_as(right),
+        "all samples have the first one's box: each has its own": first_box,
+        "this is the whole picture; where is the box?": crop_grid(whole_picture, (height, width)).expand_as(right),
         "half a pixel is missing: pixel j covers j to j + 1, its centre is j + 1/2": grid(
-            left + j / width * wide, top + i / height * tall
+            left + j / width * box_width, top + i / height * box_height
         ),
         "the first and the last pixel's centres lie on the border of the box, as with align_corners=True; they should "
-        "lie half a pixel within": grid(ends_x, ends_y),
+        "lie half a pixel within": grid(aligned_x, aligned_y),
         "the first and last pixel are half an old pixel within the box, and should be half a new one (a new pixel is "
-        "height/H old ones tall)": grid(centers_x + 0.5, centers_y + 0.5),
+        "height/H old ones tall)": grid(inner_x + 0.5, inner_y + 0.5),
         "these are pixels; grid_sample measures from -1 to 1": torch.stack(
             torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3
         ),
@@ -91,28 +91,30 @@ def grid_mistakes(boxes: Tensor, height: int, width: int) -> dict[str, Tensor]:
             x, y, width - 1, height - 1
         ),
         "the last two numbers of a box are its height and width, not its bottom and right": grid(
-            left + column * (wide - left), top + row * (tall - top)
+            left + center_x * (box_width - left), top + center_y * (box_height - top)
         ),
-        "the corner is counted twice: the box ends at top + height and left + width": grid(far_x, far_y),
-        "the corner (top, left) is missing: all boxes start at the picture's corner": grid(column * wide, row * tall),
+        "the corner is counted twice: the box ends at top + height and left + width": grid(doubled_x, doubled_y),
+        "the corner (top, left) is missing: all boxes start at the picture's corner": grid(
+            center_x * box_width, center_y * box_height
+        ),
         "a box is (top, left, height, width): top and height go with y, left and width with x": grid(
-            top + column * tall, left + row * wide
+            top + center_x * box_height, left + center_y * box_width
         ),
         "the picture is upside down: y grows downwards, -1 is the top": right * torch.tensor([1, -1]),
     }
 
 
 def jitter_cases(rng: torch.Generator) -> list[dict]:
-    """Factors below and above 1, so that each step must be clamped; at last factors that change nothing."""
-    made = []
+    """Factors below and above 1, so that each step must be clamped; in the last case all are 1."""
+    cases = []
     for b, height, width in ((4, 5, 7), (3, 6, 4), (2, 4, 4)):
         factors = {name: 0.3 + 1.6 * torch.rand(b, generator=rng) for name in ("brightness", "contrast", "saturation")}
         factors["brightness"][:2], factors["contrast"][:2] = torch.tensor([1.8, 0.7]), torch.tensor([0.5, 1.2])
         factors["saturation"][1] = 1.9
-        made.append({"x": torch.rand(b, 3, height, width, generator=rng)} | factors)
+        cases.append({"x": torch.rand(b, 3, height, width, generator=rng)} | factors)
     for name in ("brightness", "contrast", "saturation"):
-        made[-1][name] = torch.ones(2)
-    return made
+        cases[-1][name] = torch.ones(2)
+    return cases
 
 
 def jitter_verdict(inputs: dict, outputs: dict) -> str | None:
@@ -152,12 +154,12 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
 
     lit = bright(x)
     by_contrast = contrasted(lit)
-    first = {"brightness": brightness[:1], "contrast": contrast[:1], "saturation": saturation[:1]}
+    first_factors = {"brightness": brightness[:1], "contrast": contrast[:1], "saturation": saturation[:1]}
     unclamped = mixed(b * x, mean_grey(b * x), c)
     unclamped = mixed(unclamped, to_grey(unclamped), s)
     return {
         "all samples have the first one's factors: each has its own": jitter(
-            x, **{name: factor.expand(len(x)) for name, factor in first.items()}
+            x, **{name: factor.expand(len(x)) for name, factor in first_factors.items()}
         ),
         "clamp to 0 and 1 after each step, not only at the end": unclamped.clamp(0, 1),
         "nothing is clamped: after each step, values must lie between 0 and 1": unclamped,
@@ -203,16 +205,16 @@ def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation:
 
 
 def factor_cases(rng: torch.Generator) -> list[dict]:
-    """Sprites with random factors, an order in which no sample stays in its place, and the seed of an h."""
-    made = []
+    """Random factors of sprites, an order of the samples, and the seed of an encoder h."""
+    cases = []
     for n, dim, name in ((12, 7, "color"), (15, 5, "x"), (10, 9, "scale")):
         factors = {"shape": torch.randint(3, (n,), generator=rng), "color": torch.rand(n, generator=rng)}
         for factor, (low, high) in sprites.RANGES.items():
             factors[factor] = low + (high - low) * torch.rand(n, generator=rng)
         seed = int(torch.randint(2**31, (), generator=rng))
         order = torch.randperm(n, generator=rng).roll(1)
-        made.append({"factors": factors, "name": name, "order": order, "dim": dim, "seed": seed})
-    return made
+        cases.append({"factors": factors, "name": name, "order": order, "dim": dim, "seed": seed})
+    return cases
 
 
 def factor_verdict(inputs: dict, outputs: dict) -> str | None:
@@ -221,7 +223,7 @@ def factor_verdict(inputs: dict, outputs: dict) -> str | None:
     if isinstance(result, float):
         result = torch.tensor(result)
         outputs = outputs | {"result": result}
-    if isinstance(result, Tensor) and result.shape == (len(order),):
+    if shape_of(result) == (len(order),):
         return "it returned one number for each sample; return their mean"
     if fault := tensor_fault(outputs, ()):
         return fault
@@ -246,20 +248,22 @@ def factor_mistakes(h, factors: dict[str, Tensor], name: str, order: Tensor) -> 
         return F.cosine_similarity(a, b, dim=dim).mean()
 
     a, b = before - mean, after - mean
-    middle, everything = (before + after).mean(dim=0) / 2, before.mean()
-    numbers = h(sprites.render(**factors | {name: order}))
+    mean_of_both, one_mean = (before + after).mean(dim=0) / 2, before.mean()
+    order_as_values = h(sprites.render(**factors | {name: order}))
     return {
         "the mean feature must be taken away first: without that, all features look alike": cosine(before, after),
         "take the mean of the features before the change from both": cosine(a, after - after.mean(dim=0)),
         "only the features before were centred; take the same mean from those after": cosine(a, after),
         "only the features after were centred; take the same mean from those before": cosine(before, b),
         "the mean is that of the features before alone; yours is that of before and after together": cosine(
-            before - middle, after - middle
+            before - mean_of_both, after - mean_of_both
         ),
         "the mean is that of all samples, one number for each feature (dim=0); you took one number in all": cosine(
-            before - everything, after - everything
+            before - one_mean, after - one_mean
         ),
-        "`order` holds the numbers of samples, not values: take factors[name][order]": cosine(a, numbers - mean),
+        "`order` holds the numbers of samples, not values: take factors[name][order]": cosine(
+            a, order_as_values - mean
+        ),
         "the mean is that of all samples, one number for each feature (dim=0); you took one for each sample": cosine(
             before - before.mean(dim=1, keepdim=True), after - after.mean(dim=1, keepdim=True)
         ),

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, shape_of, tensor_fault
 from sslcourse.checks.apply.autoencoders import denoising_run, small_decoder, small_encoder, unroll_run
 from sslcourse.origins import denoising_loss, pca_reconstruction, unroll
 
 
 def pca_cases(rng: torch.Generator) -> list[dict]:
-    """Fewer and more samples than dimensions; means far from zero; components of clearly different lengths."""
-    made = []
+    """Fewer and more samples than dimensions, means far from zero, and clearly different variances."""
+    cases = []
     for n, m, d, k in ((20, 6, 8, 3), (30, 9, 12, 5), (9, 5, 14, 2)):
         directions = torch.linalg.qr(torch.randn(d, d, generator=rng)).Q
         lengths = 0.75 ** torch.arange(d).float()
@@ -19,25 +19,13 @@ def pca_cases(rng: torch.Generator) -> list[dict]:
         mean = 2 + torch.randn(d, generator=rng)
         x = mean + (scores * lengths[: scores.shape[1]]) @ directions[: scores.shape[1]]
         x_new = mean + 0.5 + (torch.randn(m, d, generator=rng) * lengths) @ directions
-        made.append({"x": x, "x_new": x_new, "k": k})
-    return made
+        cases.append({"x": x, "x_new": x_new, "k": k})
+    return cases
 
 
-def pca_verdict(inputs: dict, outputs: dict) -> str | None:
-    x, x_new, k = inputs["x"].double(), inputs["x_new"].double(), inputs["k"]
-    result, right = outputs["result"], pca_reconstruction(x, x_new, k)
-    if isinstance(result, Tensor) and tuple(result.shape) == (len(x_new), k):
-        return f"these are codes of {k} numbers; decode them back to {x.shape[1]} dimensions"
-    if isinstance(result, Tensor) and result.shape == x.shape:
-        return "you reconstruct x, to which the components are fitted; reconstruct the rows of x_new"
-    if fault := tensor_fault(outputs, tuple(right.shape)):
-        return fault
-    if not result.isfinite().all():
-        return "it is not finite: do you divide by a singular value that is zero?"
-    tolerance = 1e-3  # float32, numbers of about 5; components that are close to each other turn a little
-    if distance(result, right) <= tolerance:
-        return None
-    mean, its_own = x.mean(dim=0), x_new.mean(dim=0)
+def pca_mistakes(x: Tensor, x_new: Tensor, k: int) -> dict[str, Tensor]:
+    """Wrong reconstructions (M,D) by their likely cause."""
+    mean, own_mean = x.mean(dim=0), x_new.mean(dim=0)
 
     def project(centred: Tensor, basis: Tensor) -> Tensor:
         return centred @ basis.T @ basis
@@ -47,8 +35,8 @@ def pca_verdict(inputs: dict, outputs: dict) -> str | None:
 
     V, S = principal(x - mean), torch.linalg.svdvals(x - mean)
     centred = x_new - mean
-    every = torch.linalg.svd(x - mean, full_matrices=True).Vh
-    mistakes = {
+    all_directions = torch.linalg.svd(x - mean, full_matrices=True).Vh
+    return {
         "x is not centred: subtract the mean of its rows before you look for components": project(
             x_new, principal(x)[:k]
         ),
@@ -59,13 +47,13 @@ def pca_verdict(inputs: dict, outputs: dict) -> str | None:
             x_new, V[:k]
         ),
         "you centre x_new by its own mean; the mean, as the components, is fitted to x": (
-            its_own + project(x_new - its_own, V[:k])
+            own_mean + project(x_new - own_mean, V[:k])
         ),
         "mean and components are fitted to x_new, the test data; fit both to x": (
-            its_own + project(x_new - its_own, principal(x_new - its_own)[:k])
+            own_mean + project(x_new - own_mean, principal(x_new - own_mean)[:k])
         ),
         "these are the last k components, those of the smallest variance; torch.linalg.eigh sorts upwards": (
-            mean + project(centred, every[-k:])
+            mean + project(centred, all_directions[-k:])
         ),
         "you use the smallest of the components that svd returns; take the first k": mean + project(centred, V[-k:]),
         f"you use {k + 1} components; k is {k}": mean + project(centred, V[: k + 1]),
@@ -80,9 +68,25 @@ def pca_verdict(inputs: dict, outputs: dict) -> str | None:
         ),
         "you subtract the reconstruction of what is left: this is the part that PCA loses": centred
         - project(centred, V[:k]),
-        "this is the mean for every row: the code is lost on the way": mean.expand_as(right),
+        "this is the mean for every row: the code is lost on the way": mean.expand_as(x_new),
     }
-    return likely_cause(result, right, mistakes, 2 * tolerance) or (
+
+
+def pca_verdict(inputs: dict, outputs: dict) -> str | None:
+    x, x_new, k = inputs["x"].double(), inputs["x_new"].double(), inputs["k"]
+    result, right = outputs["result"], pca_reconstruction(x, x_new, k)
+    if shape_of(result) == (len(x_new), k):
+        return f"these are codes of {k} numbers; decode them back to {x.shape[1]} dimensions"
+    if shape_of(result) == x.shape:
+        return "you reconstruct x, to which the components are fitted; reconstruct the rows of x_new"
+    if fault := tensor_fault(outputs, tuple(right.shape)):
+        return fault
+    if not result.isfinite().all():
+        return "it is not finite: do you divide by a singular value that is zero?"
+    tolerance = 1e-3  # float32, numbers of about 5; components that are close to each other turn a little
+    if distance(result, right) <= tolerance:
+        return None
+    return likely_cause(result, right, pca_mistakes(x, x_new, k), 2 * tolerance) or (
         f"it is off by up to {distance(result, right):.3g}; its squared error per row is "
         f"{(result - x_new).square().sum(dim=1).mean():.3g}, and should be "
         f"{(right - x_new).square().sum(dim=1).mean():.3g}"
@@ -90,18 +94,18 @@ def pca_verdict(inputs: dict, outputs: dict) -> str | None:
 
 
 def unroll_cases(rng: torch.Generator) -> list[dict]:
-    """Stacks of two, three and one RBM; all layers of different sizes, then all of one size, where no shape helps."""
-    made = []
+    """Stacks of two, three and one RBM with layers of different sizes, then one with layers of one size."""
+    cases = []
     for sizes in ((7, 5, 3), (9, 6, 4, 2), (6, 4), (4, 4, 4)):
         pairs = list(zip(sizes, sizes[1:], strict=False))
-        made.append(
+        cases.append(
             {
                 "W": [torch.randn(pair, generator=rng) for pair in pairs],
                 "b": [torch.randn(d, generator=rng) for d, _ in pairs],
                 "c": [torch.randn(h, generator=rng) for _, h in pairs],
             }
         )
-    return made
+    return cases
 
 
 def unroll_verdict(inputs: dict, outputs: dict) -> str | None:
@@ -114,14 +118,14 @@ def unroll_verdict(inputs: dict, outputs: dict) -> str | None:
     right = unroll(W, b, c)
     if is_same(result[::-1], right) and not is_same(result, right):
         return "encoder and decoder are in the wrong order: return encoder, decoder"
-    for name, layers, wanted in zip(("encoder", "decoder"), result, right, strict=True):
-        if fault := layers_fault(name, layers, wanted, W, b, c):
+    for name, layers, right_layers in zip(("encoder", "decoder"), result, right, strict=True):
+        if fault := layers_fault(name, layers, right_layers, W, b, c):
             return fault
     return None
 
 
 def layers_form(result, depth: int) -> str | None:
-    """What is wrong with the form: two lists, as many layers as RBMs, pairs of tensors."""
+    """What is wrong with the form of two lists with a layer, a pair of tensors, for each RBM."""
     if result is None:
         return NOTHING
     if not isinstance(result, list) or len(result) != 2 or not all(isinstance(part, list) for part in result):
@@ -137,63 +141,70 @@ def layers_form(result, depth: int) -> str | None:
 
 def is_same(result, right) -> bool:
     """Whether two unrolled stacks hold the same tensors."""
-    mine, wanted = ([t for part in side for layer in part for t in layer] for side in (result, right))
-    return all(a.shape == b.shape and torch.equal(a.double(), b.double()) for a, b in zip(mine, wanted, strict=True))
+    tensors, right_tensors = ([t for part in side for layer in part for t in layer] for side in (result, right))
+    return all(
+        a.shape == b.shape and torch.equal(a.double(), b.double()) for a, b in zip(tensors, right_tensors, strict=True)
+    )
 
 
-def layers_fault(name: str, layers: list, wanted: list, W: list, b: list, c: list) -> str | None:
-    """What is wrong with the layers of one side, the likely cause first."""
+def layers_mistakes(name: str, right: list, W: list, b: list, c: list) -> dict[str, list]:
+    """Wrong layers of the encoder or the decoder by their likely cause."""
     up, down = name == "encoder", name == "decoder"
-    orders = {
+    mistakes = {
         f"the {name}'s layers are in the wrong order: "
-        + ("data enter at the first RBM" if up else "the last RBM, next to the code, decodes first"): wanted[::-1],
+        + ("data enter at the first RBM" if up else "the last RBM, next to the code, decodes first"): right[::-1],
         f"the {name}'s weights should be transposed: F.linear(x, weight) wants the shape (out, in), so "
-        + ("W.T on the way up" if up else "W as it is on the way down"): [(w.T, bias) for w, bias in wanted],
+        + ("W.T on the way up" if up else "W as it is on the way down"): [(w.T, bias) for w, bias in right],
         f"the {name}'s weights are in the right order, its biases are not": [
-            (w, bias) for (w, _), (_, bias) in zip(wanted, wanted[::-1], strict=True)
+            (w, bias) for (w, _), (_, bias) in zip(right, right[::-1], strict=True)
         ],
         f"the {name}'s biases are in the right order, its weights are not": [
-            (w, bias) for (_, bias), (w, _) in zip(wanted, wanted[::-1], strict=True)
+            (w, bias) for (_, bias), (w, _) in zip(right, right[::-1], strict=True)
         ],
     }
-    swapped = [(w, bias) for w, bias in zip((w for w, _ in wanted), b if up else c[::-1], strict=True)]
+    other_biases = [(w, bias) for (w, _), bias in zip(right, b if up else c[::-1], strict=True)]
     other = "visible biases b; its units are hidden ones: c" if up else "hidden biases c; its units are visible ones: b"
-    orders[f"the {name} has the {other}"] = swapped
-    orders[f"the {name}'s biases are zero; take the RBMs' own"] = [(w, torch.zeros_like(bias)) for w, bias in wanted]
+    mistakes[f"the {name} has the {other}"] = other_biases
+    mistakes[f"the {name}'s biases are zero; take the RBMs' own"] = [(w, torch.zeros_like(bias)) for w, bias in right]
     if down:
-        orders["the decoder is the encoder once more: turn the order round, and use W and b"] = [
+        mistakes["the decoder is the encoder once more: turn the order round, and use W and b"] = [
             (w.T, hidden) for w, hidden in zip(W, c, strict=True)
         ]
-    if is_same([layers], [wanted]):
+    return mistakes
+
+
+def layers_fault(name: str, layers: list, right_layers: list, W: list, b: list, c: list) -> str | None:
+    """What is wrong with the layers of the encoder or the decoder."""
+    if is_same([layers], [right_layers]):
         return None
-    for cause, mistake in orders.items():
+    for cause, mistake in layers_mistakes(name, right_layers, W, b, c).items():
         if is_same([layers], [mistake]):
             return cause
-    for index, ((weight, bias), (w, right)) in enumerate(zip(layers, wanted, strict=True)):
-        for what, mine, true in (("weight", weight, w), ("bias", bias, right)):
-            if mine.shape != true.shape:
+    for index, ((weight, bias), (right_weight, right_bias)) in enumerate(zip(layers, right_layers, strict=True)):
+        for part, result, right in (("weight", weight, right_weight), ("bias", bias, right_bias)):
+            if result.shape != right.shape:
                 return (
-                    f"the {what} of the {name}'s layer {index} (from 0) has shape {tuple(mine.shape)}; it should be "
-                    f"{tuple(true.shape)}"
+                    f"the {part} of the {name}'s layer {index} (from 0) has shape {tuple(result.shape)}; it should be "
+                    f"{tuple(right.shape)}"
                 )
-            if distance(mine, true) > 0:
+            if distance(result, right) > 0:
                 return (
-                    f"the {what} of the {name}'s layer {index} (from 0) is off by up to {distance(mine, true):.3g} "
+                    f"the {part} of the {name}'s layer {index} (from 0) is off by up to {distance(result, right):.3g} "
                     "from that of its RBM"
                 )
     return None
 
 
 def denoising_cases(rng: torch.Generator) -> list[dict]:
-    """Pixels all over [0,1], some of them 0 and 1; shares destroyed from none to most; a small autoencoder each."""
-    made = []
+    """Pixels in [0,1], among them 0 and 1, shares destroyed from none to most, and a small autoencoder."""
+    cases = []
     for n, d, code, destroyed in ((6, 10, 4, 0.3), (5, 12, 3, 0.6), (8, 7, 3, 0.0), (4, 9, 5, 0.5)):
         x = torch.rand(n, d, generator=rng)
         x[0, :2] = torch.tensor([0.0, 1.0])
         parts = {"W": torch.randn(code, d, generator=rng), "V": 2 * torch.randn(d, code, generator=rng)}
-        made.append({"x": x, "u": torch.rand(n, d, generator=rng), "destroyed": destroyed} | parts)
-    made[-1]["V"] = made[-1]["V"] * 100  # logits at which the logarithm of a sigmoid is minus infinity
-    return made
+        cases.append({"x": x, "u": torch.rand(n, d, generator=rng), "destroyed": destroyed} | parts)
+    cases[-1]["V"] = cases[-1]["V"] * 100  # logits at which the logarithm of a sigmoid is minus infinity
+    return cases
 
 
 def denoising_verdict(inputs: dict, outputs: dict) -> str | None:
@@ -205,7 +216,7 @@ def denoising_verdict(inputs: dict, outputs: dict) -> str | None:
         return fault
     encode, decode = small_encoder(inputs["W"]), small_decoder(inputs["V"])
     damaged = x.masked_fill(u < destroyed, 0)
-    if fault := seen_fault(outputs["seen"], x, u, destroyed):
+    if fault := received_fault(outputs["received"], x, u, destroyed):
         return fault
     if not result.isfinite():
         return (
@@ -222,14 +233,14 @@ def denoising_verdict(inputs: dict, outputs: dict) -> str | None:
     return None if outputs["connected"] else "no gradient flows to the network: is something detached, or a number?"
 
 
-def seen_fault(seen: list[Tensor], x: Tensor, u: Tensor, destroyed: float) -> str | None:
-    """What is wrong with what the encoder was given."""
-    if not seen:
+def received_fault(received: list[Tensor], x: Tensor, u: Tensor, destroyed: float) -> str | None:
+    """What is wrong with the first of the batches that the encoder received."""
+    if not received:
         return "encode was not called: code the damaged copy, decode the code, compare with x"
-    mine, right = seen[0], x.masked_fill(u < destroyed, 0)
-    if mine.shape != right.shape:
-        return f"the encoder got shape {tuple(mine.shape)}; it should be that of x, {tuple(x.shape)}"
-    if distance(mine, right) <= 1e-6:
+    damaged, right = received[0], x.masked_fill(u < destroyed, 0)
+    if damaged.shape != right.shape:
+        return f"the encoder got shape {tuple(damaged.shape)}; it should be that of x, {tuple(x.shape)}"
+    if distance(damaged, right) <= 1e-6:
         return None
     mistakes = {
         "the encoder sees the clean x; give it the damaged copy": x,
@@ -243,14 +254,14 @@ def seen_fault(seen: list[Tensor], x: Tensor, u: Tensor, destroyed: float) -> st
         "all pixels are scaled; set to zero those whose u is below `destroyed`, and leave the others": x
         * (1 - destroyed),
     }
-    return likely_cause(mine, right, mistakes, 1e-6) or (
-        f"what the encoder sees is off by up to {distance(mine, right):.3g} from x with the pixels at u < destroyed "
+    return likely_cause(damaged, right, mistakes, 1e-6) or (
+        f"what the encoder sees is off by up to {distance(damaged, right):.3g} from x with the pixels at u < destroyed "
         "set to zero. Do you draw numbers of your own?"
     )
 
 
 def denoising_mistakes(x: Tensor, damaged: Tensor, holes: Tensor, logits: Tensor) -> dict[str, Tensor]:
-    """What the usual mistakes give instead of the loss, once the encoder has seen the right thing."""
+    """Wrong losses by their likely cause, where the encoder has received the right input."""
     p = logits.sigmoid()
     terms = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
     n = len(x)

@@ -6,26 +6,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks import Check, by_name, changed_fault, distance, likely_cause, pair_fault, shape_of, tensor_fault
 from sslcourse.paradigms import bits_per_sample, kmeans_step, select_pseudo_labels
 
 
 def kmeans_cases(rng: torch.Generator) -> list[dict]:
-    """N, K and D all different, every point clearly nearest to one centroid; at last a centroid without points."""
-    made = []
+    """N, K and D all different, no point between two centroids; the last case has a centroid without points."""
+    cases = []
     for n, k, d in ((34, 3, 2), (40, 4, 6), (37, 5, 3)):
         centroids = 2 * torch.randn(k, d, generator=rng)
         points = 1 + 2 * torch.randn(4 * n, d, generator=rng)
-        two = torch.cdist(points, centroids).sort(dim=1).values[:, :2]
-        clear = (two[:, 1] - two[:, 0] > 0.01).nonzero()[:, 0]
-        made.append({"x": points[clear[:n]], "centroids": centroids})
-    made[-1]["centroids"][1] = 40 + torch.rand(3, generator=rng)
-    return made
+        first, second = torch.cdist(points, centroids).sort(dim=1).values[:, :2].T
+        clear = (second - first > 0.01).nonzero()[:, 0]
+        cases.append({"x": points[clear[:n]], "centroids": centroids})
+    cases[-1]["centroids"][1] = 40 + torch.rand(3, generator=rng)
+    return cases
 
 
 def kmeans_mistakes(x: Tensor, centroids: Tensor) -> dict[str, Tensor]:
-    """What the usual mistakes give instead of the new centroids."""
-    far = torch.cdist(x, centroids)
+    """Wrong centroids (K,D) by their likely cause."""
+    distances = torch.cdist(x, centroids)
     right = kmeans_step(x, centroids)
 
     def means(nearest: Tensor, empty: Tensor = centroids) -> Tensor:
@@ -33,7 +33,7 @@ def kmeans_mistakes(x: Tensor, centroids: Tensor) -> dict[str, Tensor]:
         counts = members.sum(dim=0)[:, None]
         return torch.where(counts > 0, members.T @ x / counts.clamp(min=1), empty)
 
-    nearest = far.argmin(dim=1)
+    nearest = distances.argmin(dim=1)
     members = F.one_hot(nearest, len(centroids)).to(x.dtype)
     counts = members.sum(dim=0)[:, None]
     sums = members.T @ x
@@ -42,7 +42,7 @@ def kmeans_mistakes(x: Tensor, centroids: Tensor) -> dict[str, Tensor]:
         converged = kmeans_step(x, converged)
     return {
         "the centroids have not moved: move each to the mean of its points": centroids,
-        "the points go to the farthest centroid; take the smallest distance": means(far.argmax(dim=1)),
+        "the points go to the farthest centroid; take the smallest distance": means(distances.argmax(dim=1)),
         "these are sums of the points; divide by how many points each centroid has": torch.where(
             counts > 0, sums, centroids
         ),
@@ -57,7 +57,7 @@ def kmeans_mistakes(x: Tensor, centroids: Tensor) -> dict[str, Tensor]:
         ),
         "every centroid is the mean of all points: take the mean over its own": x.mean(dim=0).expand_as(centroids),
         "each centroid has moved to the one point that is nearest to it; take the mean of all its points": x[
-            far.argmin(dim=0)
+            distances.argmin(dim=0)
         ],
         "the old centroid is counted as one more point; take the mean over the points alone": (
             (sums + centroids) / (counts + 1)
@@ -79,7 +79,7 @@ def kmeans_mistakes(x: Tensor, centroids: Tensor) -> dict[str, Tensor]:
 def kmeans_verdict(inputs: dict, outputs: dict) -> str | None:
     x, centroids = inputs["x"].double(), inputs["centroids"].double()
     right, result = kmeans_step(x, centroids), outputs["result"]
-    if isinstance(result, Tensor) and tuple(result.shape) == (len(x),):
+    if shape_of(result) == (len(x),):
         return "it returned one number a point, such as which centroid is nearest; return the new centroids"
     if isinstance(result, Tensor) and result.shape[1:] == right.shape[1:] and len(result) < len(right):
         return "it left out the centroid without points; keep it where it is"
@@ -96,35 +96,32 @@ def kmeans_verdict(inputs: dict, outputs: dict) -> str | None:
 
 
 def select_cases(rng: torch.Generator) -> list[dict]:
-    """Rows from unsure to sure; then one exactly at the threshold; at last logits whose exp() overflows float32."""
-    made = []
+    """Rows from unsure to sure, one exactly at the threshold, and logits whose exp() overflows float32."""
+    cases = []
     for n, classes, threshold in ((12, 3, 0.8), (9, 5, 1.0), (15, 4, 0.6)):
         scale = 6 * torch.rand(n, 1, generator=rng)
-        made.append({"logits": scale * torch.randn(n, classes, generator=rng), "threshold": threshold})
-    made[0]["logits"][0] = torch.tensor([3.0, 2.9, 2.8]) + torch.rand(1, generator=rng)  # large, and unsure
-    made[0]["logits"][1] = torch.tensor([-6.0, -2.0, -7.0])  # all negative, and sure
-    made[0]["logits"][2] = torch.tensor([1.2, 0.9, -4.0])  # both sigmoids are large
-    made[1]["logits"][3] = torch.tensor([-200.0, 0.0, -200.0, -200.0, -200.0])  # probability 1, in any precision
-    made[2]["logits"][[2, 5], [3, 0]] = 300.0
-    return made
+        cases.append({"logits": scale * torch.randn(n, classes, generator=rng), "threshold": threshold})
+    cases[0]["logits"][0] = torch.tensor([3.0, 2.9, 2.8]) + torch.rand(
+        1, generator=rng
+    )  # large logits, small probabilities
+    cases[0]["logits"][1] = torch.tensor([-6.0, -2.0, -7.0])  # negative logits, a large probability
+    cases[0]["logits"][2] = torch.tensor([1.2, 0.9, -4.0])  # both sigmoids are large
+    cases[1]["logits"][3] = torch.tensor([-200.0, 0.0, -200.0, -200.0, -200.0])  # a probability of 1 in any precision
+    cases[2]["logits"][[2, 5], [3, 0]] = 300.0
+    return cases
 
 
 def select_verdict(inputs: dict, outputs: dict) -> str | None:
     logits, threshold = inputs["logits"].double(), inputs["threshold"]
-    n = len(logits)
     result = outputs["result"]
-    if result is None:
-        return NOTHING
-    if not isinstance(result, tuple | list) or len(result) != 2 or not all(isinstance(t, Tensor) for t in result):
-        return f"it returned a {type(result).__name__}; it should be two tensors, z and confident"
-    if outputs["changed"]:
-        return f"it changed its input {', '.join(outputs['changed'])}; work on a copy instead"
+    if fault := pair_fault(result, "z and confident") or changed_fault(outputs):
+        return fault
     z, confident = result
-    return form_fault(z, confident, n) or z_fault(z, logits) or confident_fault(confident, logits, threshold)
+    return form_fault(z, confident, len(logits)) or z_fault(z, logits) or confident_fault(confident, logits, threshold)
 
 
 def form_fault(z: Tensor, confident: Tensor, n: int) -> str | None:
-    """What is wrong with types and shapes of the two tensors."""
+    """What is wrong with the types and shapes of z and confident, (n,) each."""
     if z.dtype == torch.bool and confident.dtype != torch.bool:
         return "the two are swapped: return z first, then confident"
     if z.is_floating_point():
@@ -152,17 +149,16 @@ def z_fault(z: Tensor, logits: Tensor) -> str | None:
 
 def confident_fault(confident: Tensor, logits: Tensor, threshold: float) -> str | None:
     """Whether confident (N,) marks the rows whose largest probability is at least the threshold."""
-    sure = logits.softmax(dim=1).max(dim=1).values
-    right = sure >= threshold
-    tie = ((sure - threshold).abs() < 1e-5) & (sure < 1)  # where float32 may go either way
+    largest, second = logits.softmax(dim=1).sort(dim=1, descending=True).values[:, :2].T
+    right = largest >= threshold
+    tie = ((largest - threshold).abs() < 1e-5) & (largest < 1)  # where float32 may go either way
     wrong = (confident != right) & ~tie
     if not wrong.any():
         return None
-    two = logits.softmax(dim=1).sort(dim=1, descending=True).values
     exps = logits.float().exp()
     mistakes = {
         "it marks the rows that are NOT sure enough; turn the comparison round": ~right,
-        "a probability equal to the threshold counts: at least means >=": sure > threshold,
+        "a probability equal to the threshold counts: at least means >=": largest > threshold,
         "logits are compared with the threshold; make them probabilities first": logits.max(dim=1).values >= threshold,
         "the softmax runs over rows; probabilities of one row's classes add up to one (dim=1)": (
             logits.softmax(dim=0).max(dim=1).values >= threshold
@@ -171,7 +167,7 @@ def confident_fault(confident: Tensor, logits: Tensor, threshold: float) -> str 
             logits.sigmoid().max(dim=1).values >= threshold
         ),
         "the lead over the second class is compared with the threshold; take the largest probability itself": (
-            two[:, 0] - two[:, 1] >= threshold
+            largest - second >= threshold
         ),
         "all rows are trusted": torch.ones_like(right),
         "exp() of a large logit overflows to inf, and inf / inf is nan: softmax(dim=1) guards against that": (
@@ -183,32 +179,32 @@ def confident_fault(confident: Tensor, logits: Tensor, threshold: float) -> str 
             return cause
     row = int(wrong.nonzero()[0, 0])
     return (
-        f"confident[{row}] is {bool(confident[row])}, but the row's largest probability is {sure[row]:.4f} "
+        f"confident[{row}] is {bool(confident[row])}, but the row's largest probability is {largest[row]:.4f} "
         f"and the threshold is {threshold:g}"
     )
 
 
 def bits_cases(rng: torch.Generator) -> list[dict]:
-    """One fair column; several unequal ones with values that never occur; columns that depend on each other."""
+    """One column of equally frequent values, unequal ones with values that never occur, and dependent columns."""
     fair = torch.arange(4).repeat(6)[torch.randperm(24, generator=rng)][:, None]
     weights = torch.tensor([0.55, 0.25, 0.0, 0.15, 0.05])
     unequal = torch.multinomial(weights.expand(3, 5), 60, replacement=True, generator=rng).T.contiguous()
-    unequal[:, 1] = 6 * (unequal[:, 1] > 0)  # two values only, far apart
+    unequal[:, 1] = 6 * (unequal[:, 1] > 0)  # only two values, 0 and 6
     first = torch.multinomial(torch.tensor([0.7, 0.2, 0.1]), 50, replacement=True, generator=rng)
-    copied = torch.stack([first, 2 - first, torch.full_like(first, 3)], dim=1)  # the last one never changes
-    return [{"z": fair}, {"z": unequal}, {"z": copied}]
+    dependent = torch.stack([first, 2 - first, torch.full_like(first, 3)], dim=1)  # the last column is constant
+    return [{"z": fair}, {"z": unequal}, {"z": dependent}]
 
 
 def entropies(z: Tensor, correction: int = 0) -> Tensor:
-    """Entropy in bits of each column's histogram, (d,)."""
+    """The entropy in bits of each column of z (N,d): (d,). correction: subtracted from N in the shares."""
     counts = torch.stack([column.bincount(minlength=int(z.max()) + 1) for column in z.T]).double()
     return torch.special.entr(counts / (len(z) - correction)).sum(dim=1) / math.log(2)
 
 
 def bits_mistakes(z: Tensor) -> dict[str, Tensor]:
-    """What the usual mistakes give instead of the bits."""
-    each = entropies(z)
-    bits, d = each.sum(), z.shape[1]
+    """Wrong numbers of bits by their likely cause."""
+    by_column = entropies(z)
+    bits, d = by_column.sum(), z.shape[1]
     pooled = entropies(z.reshape(-1, 1)).sum()
     joint = entropies(z.unique(dim=0, return_inverse=True)[1][:, None]).sum()
     distinct = torch.tensor([float(len(column.unique())) for column in z.T]).double()
@@ -224,7 +220,7 @@ def bits_mistakes(z: Tensor) -> dict[str, Tensor]:
         "all columns share one histogram; count each column by itself, then add up": d * pooled,
         "all columns share one histogram, counted once; count each by itself, then add up": pooled,
         "rows are counted as a whole: that is the joint entropy. Count each column by itself, then add up": joint,
-        "only the first column is counted": each[0],
+        "only the first column is counted": by_column[0],
         "this is the entropy of all samples together; a sample's is one N-th of it": bits * len(z),
         "rows were taken for columns: z has a row for each sample": entropies(z.T.contiguous()).sum(),
         "the counts are divided by N - 1; shares of N samples add up to one": entropies(z, correction=1).sum(),
@@ -235,9 +231,9 @@ def bits_verdict(inputs: dict, outputs: dict) -> str | None:
     z, result = inputs["z"], outputs["result"]
     if isinstance(result, int | float) and not isinstance(result, bool):
         outputs = outputs | {"result": torch.tensor(float(result))}
-    elif getattr(result, "ndim", None) == 1 and isinstance(result, Tensor) and len(result) == z.shape[1] > 1:
+    elif shape_of(result) == z.shape[1:] != (1,):
         return f"it returned one number for each of the {z.shape[1]} columns; add them up"
-    elif isinstance(result, Tensor) and tuple(result.shape) == (1,):
+    elif shape_of(result) == (1,):
         outputs = outputs | {"result": result[0]}
     if fault := tensor_fault(outputs, ()):
         return fault

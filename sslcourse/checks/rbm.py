@@ -1,45 +1,46 @@
-"""Lesson 2.1's checks. All chance is handed over as uniform numbers, so that right answers agree bit by bit."""
+"""Lesson 2.1's checks. Answers are given their random numbers, so that right ones agree bit by bit."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, ranges, shape_of, tensor_fault
 from sslcourse.checks.apply import parts_run
 from sslcourse.origins import contrastive_divergence, free_energy, gibbs_step, p_hidden, p_visible
 
 
-def machine(rng: torch.Generator, visible: int, hidden: int, spread: float = 1.0) -> dict[str, Tensor]:
-    """Parameters W, b, c of an RBM, of about this spread."""
+def random_rbm(rng: torch.Generator, visible: int, hidden: int, std: float = 1.0) -> dict[str, Tensor]:
+    """The parameters W, b, c of an RBM, normally distributed with this standard deviation."""
     shapes = {"W": (visible, hidden), "b": (visible,), "c": (hidden,)}
-    return {name: spread * torch.randn(shape, generator=rng) for name, shape in shapes.items()}
+    return {name: std * torch.randn(shape, generator=rng) for name, shape in shapes.items()}
 
 
 def binary(rng: torch.Generator, *shape: int) -> Tensor:
+    """Zeros and ones, equally likely, as floats."""
     return (torch.rand(shape, generator=rng) < 0.5).float()
 
 
 def clear_of(p: Tensor, rng: torch.Generator) -> Tensor:
-    """Uniform numbers, none of them so close to p that rounding decides whether it is smaller."""
+    """Uniform numbers of p's shape, none so close to p that rounding decides whether it is smaller."""
     u = torch.rand(p.shape, generator=rng)
     return torch.where((u - p).abs() < 1e-3, torch.where(p < 0.5, p + 2e-3, p - 2e-3), u)
 
 
-def chance(v: Tensor, parameters: dict, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(u_h, u_v) for one Gibbs step from v, clear of both layers' probabilities."""
+def uniform_numbers(v: Tensor, parameters: dict, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(u_h, u_v) for one Gibbs step from v, none close to the probability that it is compared with."""
     W, b, c = (parameters[name] for name in "Wbc")
     u_h = clear_of(p_hidden(v, W, c), rng)
     return u_h, clear_of(p_visible((u_h < p_hidden(v, W, c)).float(), W, b), rng)
 
 
 def parts_fault(outputs: dict, shapes: dict[str, tuple[int, ...]]) -> str | None:
-    """What is wrong with the form of several results: how many, and each as in `tensor_fault`."""
+    """What is wrong with the form of several results {name: shape}: how many they are, and each of them."""
     names, result = ", ".join(shapes), outputs["result"]
     if result is None:
         return NOTHING
     if not isinstance(result, list) or len(result) != len(shapes):
-        what = f"{len(result)} things" if isinstance(result, list) else f"a {type(result).__name__}"
-        return f"it returned {what}; it should be {len(shapes)} tensors: {names}"
+        returned = f"{len(result)} things" if isinstance(result, list) else f"a {type(result).__name__}"
+        return f"it returned {returned}; it should be {len(shapes)} tensors: {names}"
     for part, (name, shape) in zip(result, shapes.items(), strict=True):
         if isinstance(part, Tensor) and part.dtype == torch.bool:
             return f"{name} is a tensor of True and False; make it numbers, with .float() or .to(v.dtype)"
@@ -49,39 +50,22 @@ def parts_fault(outputs: dict, shapes: dict[str, tuple[int, ...]]) -> str | None
 
 
 def energy_cases(rng: torch.Generator) -> list[dict]:
-    """N, D and H all different; at last weights so large that exp() of what a hidden unit receives overflows."""
-    made = [
-        {"v": binary(rng, n, d)} | machine(rng, d, h, spread)
-        for n, d, h, spread in ((24, 10, 6, 1.0), (17, 9, 12, 1.0), (15, 12, 7, 60.0))
+    """N, D and H all different; in the last case exp() of a hidden unit's input overflows."""
+    cases = [
+        {"v": binary(rng, n, d)} | random_rbm(rng, d, h, std)
+        for n, d, h, std in ((24, 10, 6, 1.0), (17, 9, 12, 1.0), (15, 12, 7, 60.0))
     ]
-    made[-1]["c"][0] = 400.0
-    return made
+    cases[-1]["c"][0] = 400.0
+    return cases
 
 
-def energy_verdict(inputs: dict, outputs: dict) -> str | None:
-    v, W, b, c = (inputs[name].double() for name in ("v", "W", "b", "c"))
-    right = free_energy(v, W, b, c)
-    result = outputs["result"]
-    if isinstance(result, Tensor) and result.shape == ():
-        return f"it returned one number for all {len(v)} rows of v; each row has a free energy of its own"
-    if isinstance(result, Tensor) and tuple(result.shape) == (len(v), len(c)):
-        return "it returned a number for each hidden unit; sum over the hidden units (dim=1)"
-    if fault := tensor_fault(outputs, (len(v),)):
-        return fault
+def energy_mistakes(v: Tensor, W: Tensor, b: Tensor, c: Tensor) -> dict[str, Tensor]:
+    """Wrong free energies (N,) by their likely cause."""
     a, visible = v @ W + c, v @ b
-    if not result.isfinite().all():
-        return (
-            f"it is not finite where a hidden unit receives {a.max():.0f}: exp() of that is too large for float32. "
-            "Let F.softplus take exponential and logarithm in one step"
-        )
-    scale = v @ b.abs() + (v @ W.abs() + c.abs()).sum(dim=1)
-    tolerance = 1e-6 * (10 + scale.max().item())  # float32: sums of terms as large as this
-    if distance(result, right) <= tolerance:
-        return None
     hidden, p = F.softplus(a).sum(dim=1), a.sigmoid()
     expected = -visible - (p * a).sum(dim=1)
-    mistakes = {
-        "the sign is wrong: likely v have a low free energy": -right,
+    return {
+        "the sign is wrong: likely v have a low free energy": visible + hidden,
         "the visible term has the wrong sign: a pixel that is on lowers the free energy by its bias": visible - hidden,
         "the hidden term has the wrong sign: each softplus is subtracted": hidden - visible,
         "the visible bias b is missing: v b is subtracted, too": -hidden,
@@ -101,27 +85,48 @@ def energy_verdict(inputs: dict, outputs: dict) -> str | None:
         "you sum logarithms of sigmoids; log(1 + exp(a)) has a plus sign": -visible - p.log().sum(dim=1),
         "this is log(exp(a)), not log(1 + exp(a)): a hidden unit may be off, too": -visible - a.sum(dim=1),
     }
-    return likely_cause(result, right, mistakes, 5 * tolerance) or (
-        f"it is off by up to {distance(result, right):.3g}; values run from {result.min():.4g} to {result.max():.4g}, "
-        f"and should from {right.min():.4g} to {right.max():.4g}"
+
+
+def energy_verdict(inputs: dict, outputs: dict) -> str | None:
+    v, W, b, c = (inputs[name].double() for name in ("v", "W", "b", "c"))
+    right = free_energy(v, W, b, c)
+    result = outputs["result"]
+    if shape_of(result) == ():
+        return f"it returned one number for all {len(v)} rows of v; each row has a free energy of its own"
+    if shape_of(result) == (len(v), len(c)):
+        return "it returned a number for each hidden unit; sum over the hidden units (dim=1)"
+    if fault := tensor_fault(outputs, (len(v),)):
+        return fault
+    if not result.isfinite().all():
+        received = (v @ W + c).max()
+        return (
+            f"it is not finite where a hidden unit receives {received:.0f}: exp() of that is too large for float32. "
+            "Let F.softplus take exponential and logarithm in one step"
+        )
+    scale = v @ b.abs() + (v @ W.abs() + c.abs()).sum(dim=1)
+    tolerance = 1e-6 * (10 + scale.max().item())  # float32: sums of terms as large as this
+    if distance(result, right) <= tolerance:
+        return None
+    return likely_cause(result, right, energy_mistakes(v, W, b, c), 5 * tolerance) or (
+        f"it is off by up to {distance(result, right):.3g}; {ranges(result, right)}"
     )
 
 
 def gibbs_cases(rng: torch.Generator) -> list[dict]:
-    """Samples enough that no two mistakes give the same bits; in the last case D equals H."""
-    made = []
+    """So many samples that no two mistakes give the same bits; in the last case D equals H."""
+    cases = []
     for n, d, h in ((24, 14, 9), (30, 8, 15), (25, 12, 12)):
-        parameters, v = machine(rng, d, h), binary(rng, n, d)
-        u_h, u_v = chance(v, parameters, rng)
-        made.append({"v": v} | parameters | {"u_h": u_h, "u_v": u_v})
-    return made
+        parameters, v = random_rbm(rng, d, h), binary(rng, n, d)
+        u_h, u_v = uniform_numbers(v, parameters, rng)
+        cases.append({"v": v} | parameters | {"u_h": u_h, "u_v": u_v})
+    return cases
 
 
 def gibbs_verdict(inputs: dict, outputs: dict) -> str | None:
     v, W, b, c, u_h, u_v = (inputs[name] for name in ("v", "W", "b", "c", "u_h", "u_v"))
     right_h, right_v = gibbs_step(v, W, b, c, u_h, u_v)
     result = outputs["result"]
-    swapped = isinstance(result, list) and [getattr(part, "shape", 0) for part in result] == [u_v.shape, u_h.shape]
+    swapped = isinstance(result, list) and [shape_of(part) for part in result] == [u_v.shape, u_h.shape]
     if swapped and u_h.shape != u_v.shape:
         return "h and the new v are in the wrong order: return h, v"
     if fault := parts_fault(outputs, {"h": tuple(u_h.shape), "v": tuple(u_v.shape)}):
@@ -157,7 +162,7 @@ def gibbs_verdict(inputs: dict, outputs: dict) -> str | None:
 
 
 def bits_fault(bits: Tensor, right: Tensor, mistakes: dict[str, Tensor], name: str, p: str) -> str | None:
-    """What is wrong with zeros and ones, the likely cause first."""
+    """What is wrong with zeros and ones; name, p: what a message calls them and their probability."""
     if torch.equal(bits.double(), right.double()):
         return None
     share = (bits != right).double().mean().item()
@@ -168,58 +173,56 @@ def bits_fault(bits: Tensor, right: Tensor, mistakes: dict[str, Tensor], name: s
 
 
 def divergence_cases(rng: torch.Generator) -> list[dict]:
-    """CD-1 and CD-3 from the data, then persistent chains, of as many samples as the data and of more."""
-    made = []
+    """CD-1 and CD-3 from the data, and persistent chains: as many as there are samples, and more."""
+    cases = []
     for n, m, d, h, k, persistent in (
         (20, 20, 14, 9, 1, False),
         (18, 18, 13, 8, 3, False),
         (20, 20, 9, 11, 2, True),
         (16, 24, 7, 12, 1, True),
     ):
-        parameters, v = machine(rng, d, h, 0.7), binary(rng, n, d)
+        parameters, v = random_rbm(rng, d, h, 0.7), binary(rng, n, d)
         chain = binary(rng, m, d) if persistent else v.clone()
-        u, stands = [], chain
+        u, state = [], chain
         for _ in range(k):
-            u.append(chance(stands, parameters, rng))
-            _, stands = gibbs_step(stands, *parameters.values(), *u[-1])
-        made.append({"v": v, "chain": chain} | parameters | {"u": u})
-    return made
+            u.append(uniform_numbers(state, parameters, rng))
+            _, state = gibbs_step(state, *parameters.values(), *u[-1])
+        cases.append({"v": v, "chain": chain} | parameters | {"u": u})
+    return cases
 
 
 def divergence_verdict(inputs: dict, outputs: dict) -> str | None:
     v, chain, W, b, c, u = (inputs[name] for name in ("v", "chain", "W", "b", "c", "u"))
     result = outputs["result"]
-    if isinstance(result, list) and len(result) == 4 and getattr(result[0], "shape", 0) == W.T.shape != W.shape:
+    if isinstance(result, list) and len(result) == 4 and shape_of(result[0]) == W.T.shape != W.shape:
         return f"dW has the shape {tuple(W.T.shape)}, but W has {tuple(W.shape)}: put v on the left, transposed"
     shapes = {"dW": W.shape, "db": b.shape, "dc": c.shape, "chain": chain.shape}
     if fault := parts_fault(outputs, {name: tuple(shape) for name, shape in shapes.items()}):
         return fault
-    *right, stopped = contrastive_divergence(v, chain, W, b, c, u)
-    if fault := chain_fault(result[3], stopped, inputs):
+    *right, right_chain = contrastive_divergence(v, chain, W, b, c, u)
+    if fault := chain_fault(result[3], right_chain, inputs):
         return fault
     tolerance = 1e-5  # float32, means of numbers of at most 1
-    known = divergence_mistakes(v, stopped, chain, W, b, c, u)
+    mistakes = divergence_mistakes(v, right_chain, chain, W, b, c, u)
     for index, name in enumerate(("dW", "db", "dc")):
-        if distance(result[index], right[index]) > tolerance:
-            mistakes = {cause: values[index] for cause, values in known.items()}
-            return likely_cause(result[index], right[index], mistakes, tolerance) or (
-                f"{name} is off by up to {distance(result[index], right[index]):.3g}; values run from "
-                f"{result[index].min():.3g} to {result[index].max():.3g}, and should from {right[index].min():.3g} "
-                f"to {right[index].max():.3g}"
+        part, right_part = result[index], right[index]
+        if distance(part, right_part) > tolerance:
+            part_mistakes = {cause: gradients[index] for cause, gradients in mistakes.items()}
+            return likely_cause(part, right_part, part_mistakes, tolerance) or (
+                f"{name} is off by up to {distance(part, right_part):.3g}; {ranges(part, right_part)}"
             )
     return None
 
 
-def chain_fault(chain: Tensor, stopped: Tensor, inputs: dict) -> str | None:
-    """Whether the chain (M,D) stands where k steps with these numbers lead from where it began."""
+def chain_fault(chain: Tensor, right: Tensor, inputs: dict) -> str | None:
+    """Whether the chain (M,D) is at the end of k Gibbs steps with the inputs' numbers."""
     v, start, W, b, c, u = (inputs[name] for name in ("v", "chain", "W", "b", "c", "u"))
     if not ((chain == 0) | (chain == 1)).all():
         return "chain holds values other than 0 and 1; return the zeros and ones of the last Gibbs step"
-    once = gibbs_step(start, W, b, c, *u[0])[1]
     mistakes = {
         "chain is still where it began: return the v of the last Gibbs step": start,
         "you return the data v as chain; return the v of the last Gibbs step": v,
-        f"one Gibbs step was taken; u holds {len(u)} pairs, and each is a step": once,
+        f"one Gibbs step was taken; u holds {len(u)} pairs, and each is a step": gibbs_step(start, W, b, c, *u[0])[1],
         "each step begins anew at the start; it should begin where the step before stopped": (
             gibbs_step(start, W, b, c, *u[-1])[1]
         ),
@@ -227,16 +230,16 @@ def chain_fault(chain: Tensor, stopped: Tensor, inputs: dict) -> str | None:
     if v.shape == start.shape:
         from_data = contrastive_divergence(v, v, W, b, c, u)[3]
         mistakes["the chain begins at the data v; it should begin at `chain`, which persistent CD needs"] = from_data
-    return bits_fault(chain, stopped, mistakes, "v", "p(v | h)")
+    return bits_fault(chain, right, mistakes, "v", "p(v | h)")
 
 
-def divergence_mistakes(v, stopped, chain, W, b, c, u) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """What the usual mistakes give instead of (dW, db, dc)."""
-    h, h_k = p_hidden(v, W, c), p_hidden(stopped, W, c)
-    before = chain
+def divergence_mistakes(v, last, chain, W, b, c, u) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """Wrong (dW, db, dc) by their likely cause. chain, last: the visible units at the start and end of the chains."""
+    h, h_k = p_hidden(v, W, c), p_hidden(last, W, c)
+    before_last = chain
     for pair in u[:-1]:
-        before = gibbs_step(before, W, b, c, *pair)[1]
-    h_last, _ = gibbs_step(before, W, b, c, *u[-1])
+        before_last = gibbs_step(before_last, W, b, c, *pair)[1]
+    h_drawn, _ = gibbs_step(before_last, W, b, c, *u[-1])
 
     def means(v: Tensor, h: Tensor, n: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
         n = n or len(v)
@@ -245,26 +248,26 @@ def divergence_mistakes(v, stopped, chain, W, b, c, u) -> dict[str, tuple[Tensor
     def minus(positive: tuple, negative: tuple) -> tuple:
         return tuple(p - q for p, q in zip(positive, negative, strict=True))
 
-    data, model = means(v, h), means(stopped, h_k)
+    data, model = means(v, h), means(last, h_k)
     return {
         "the sign is wrong: the data's statistics count plus, the chain's minus": minus(model, data),
         "the negative phase is missing: subtract the chain's statistics": data,
         "this is the chain's statistics alone; they are subtracted from the data's": model,
-        "these are sums over samples; take means": minus(means(v, h, 1), means(stopped, h_k, 1)),
+        "these are sums over samples; take means": minus(means(v, h, 1), means(last, h_k, 1)),
         "both sums are divided by the number of rows of v; the chain's by its own": minus(
-            data, means(stopped, h_k, len(v))
+            data, means(last, h_k, len(v))
         ),
         "the chain's hidden units are those that were drawn before its last v; take p(h | v) at the last v": minus(
-            data, means(stopped, h_last)
+            data, means(last, h_drawn)
         ),
         "the chain's hidden units belong to the v before the last; take p(h | v) at the last v": minus(
-            data, means(stopped, p_hidden(before, W, c))
+            data, means(last, p_hidden(before_last, W, c))
         ),
         "the chain's statistics are taken where it began; take them where it stopped": minus(
             data, means(chain, p_hidden(chain, W, c))
         ),
         "the statistics use p(v | h) for the chain's visible units; take its zeros and ones": minus(
-            data, means(p_visible(h_last, W, b), h_k)
+            data, means(p_visible(h_drawn, W, b), h_k)
         ),
         "plus should be minus: the chain's statistics are subtracted": tuple(
             p + q for p, q in zip(data, model, strict=True)

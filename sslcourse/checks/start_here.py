@@ -1,4 +1,4 @@
-"""Lesson 0's check: its one exercise shows how exercises and checks work."""
+"""Lesson 0's check, of the one exercise that shows how exercises and checks work."""
 
 import torch
 from torch import Tensor
@@ -12,17 +12,17 @@ def standardise(x: Tensor) -> Tensor:
     return (x - x.mean(dim=0)) / torch.where(spread > 0, spread, 1)
 
 
-def cases(rng: torch.Generator) -> list[dict]:
+def standardise_cases(rng: torch.Generator) -> list[dict]:
     """Columns of different means and spreads, N and D different; in the last case one column is constant."""
-    made = []
+    cases = []
     for n, d in ((5, 3), (40, 7), (6, 4)):
         scale = 0.5 + 3 * torch.rand(d, generator=rng)
-        made.append({"x": torch.randn(n, d, generator=rng) * scale + 5 * torch.randn(d, generator=rng)})
-    made[-1]["x"][:, 1] = 2.0
-    return made
+        cases.append({"x": torch.randn(n, d, generator=rng) * scale + 5 * torch.randn(d, generator=rng)})
+    cases[-1]["x"][:, 1] = 2.0
+    return cases
 
 
-def verdict(inputs: dict, outputs: dict) -> str | None:
+def standardise_verdict(inputs: dict, outputs: dict) -> str | None:
     x = inputs["x"]
     if fault := tensor_fault(outputs, tuple(x.shape)):
         return fault
@@ -50,12 +50,11 @@ def verdict(inputs: dict, outputs: dict) -> str | None:
             (x - x.mean()) / x.std(correction=0)
         ),
     }
-    cause = likely_cause(result, right, mistakes, tolerance)
     mean, std = result.mean(dim=0), result.std(dim=0, correction=0)
-    return cause or (
+    return likely_cause(result, right, mistakes, tolerance) or (
         f"the columns have means up to {mean.abs().max():.3g} and standard deviations from {std.min():.3g} to "
         f"{std.max():.3g}; it should be 0 and 1"
     )
 
 
-CHECKS = by_name(Check(standardise, cases, verdict))
+CHECKS = by_name(Check(standardise, standardise_cases, standardise_verdict))

@@ -4,53 +4,65 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, tensor_fault
+from sslcourse.checks import (
+    Check,
+    by_name,
+    changed_fault,
+    distance,
+    likely_cause,
+    loss_fault,
+    no_gradient,
+    pair_fault,
+    tensor_fault,
+)
 from sslcourse.checks.apply.word2vec import sampling_run
 from sslcourse.origins.word2vec import negative_sampling_loss, noise_distribution, training_pairs
 
 
 def pairs_cases(rng: torch.Generator) -> list[dict]:
-    """Verses of 1 to 10 words, numbered with gaps; some windows reach beyond them."""
-    made = []
+    """Verses of 1 to 10 words, numbered with gaps; some windows reach beyond their verse."""
+    cases = []
     for verses, longest in ((6, 4), (5, 6)):
         lengths = torch.randint(4, 11, (verses,), generator=rng)
         lengths[1] = 1
         numbers = 2 + torch.randint(1, 4, (verses,), generator=rng).cumsum(0)
         verse = numbers.repeat_interleave(lengths)
-        made.append({"verse": verse, "reach": torch.randint(1, longest + 1, verse.shape, generator=rng)})
-    return made
+        cases.append({"verse": verse, "reach": torch.randint(1, longest + 1, verse.shape, generator=rng)})
+    return cases
 
 
-def as_matrix(i: Tensor, j: Tensor, n: int) -> Tensor:
-    """How often each pair of positions is there: (n,n) int64."""
+def pair_counts(i: Tensor, j: Tensor, n: int) -> Tensor:
+    """The counts (n,n) int64 of pairs of positions i and j, (P,) each."""
     return (i.long() * n + j.long()).bincount(minlength=n * n).view(n, n)
 
 
 def pairs_mistakes(verse: Tensor, reach: Tensor) -> dict[str, Tensor]:
-    """What the usual mistakes give: matrices that say how often each pair is there."""
+    """Wrong counts (n,n) of pairs of positions by their likely cause."""
     n = len(verse)
     i, j = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
-    together, apart, far = verse[:, None] == verse, i != j, (i - j).abs()
-    right = together & apart & (far <= reach[:, None])
+    same_verse, distinct, offset = verse[:, None] == verse, i != j, (i - j).abs()
+    right = same_verse & distinct & (offset <= reach[:, None])
     return {
-        "a word is paired with itself: j = i is no context": together & (far <= reach[:, None]),
+        "a word is paired with itself: j = i is no context": same_verse & (offset <= reach[:, None]),
         "pairs cross the border between verses: both words must have the same `verse`": (
-            apart & (far <= reach[:, None])
+            distinct & (offset <= reach[:, None])
         ),
         "i and j are swapped, or it is j's reach that decides: j lies within the reach of i": right.T,
         "only contexts to the right are there; the window extends to both sides": right & (j > i),
         "only contexts to the left are there; the window extends to both sides": right & (j < i),
         "all windows are as wide as the widest: each position has its own reach": (
-            together & apart & (far <= reach.max())
+            same_verse & distinct & (offset <= reach.max())
         ),
         "the window is one too narrow: a distance of just reach[i] belongs to it": (
-            together & apart & (far < reach[:, None])
+            same_verse & distinct & (offset < reach[:, None])
         ),
-        "the window is one too wide: the largest distance is reach[i]": together & apart & (far <= reach[:, None] + 1),
+        "the window is one too wide: the largest distance is reach[i]": same_verse
+        & distinct
+        & (offset <= reach[:, None] + 1),
         "the window counts for both words: it is enough that j lies within the reach of i": right & right.T,
         "a pair is there where either word reaches the other: it is the reach of i that counts": right | right.T,
-        "only words at just the distance reach[i] are there, not those nearer by": right & (far == reach[:, None]),
-        "all words of a verse are paired, whatever the reach": together & apart,
+        "only words at just the distance reach[i] are there, not those nearer by": right & (offset == reach[:, None]),
+        "all words of a verse are paired, whatever the reach": same_verse & distinct,
         "each pair is there twice": 2 * right.long(),
     }
 
@@ -58,41 +70,41 @@ def pairs_mistakes(verse: Tensor, reach: Tensor) -> dict[str, Tensor]:
 def pairs_verdict(inputs: dict, outputs: dict) -> str | None:
     verse, reach = inputs["verse"], inputs["reach"]
     result, n = outputs["result"], len(verse)
-    if result is None:
-        return NOTHING
-    if not (isinstance(result, tuple | list) and len(result) == 2 and all(isinstance(part, Tensor) for part in result)):
-        return f"it returned a {type(result).__name__}; it should be two tensors, `return i, j`"
+    if fault := pair_fault(result, "`return i, j`"):
+        return fault
     i, j = result
     if i.ndim != 1 or i.shape != j.shape:
         return f"i and j have shapes {tuple(i.shape)} and {tuple(j.shape)}; both should be (P,), a number for each pair"
     if any(part.is_floating_point() or part.is_complex() or part.dtype == torch.bool for part in (i, j)):
         return f"i is {i.dtype} and j is {j.dtype}; positions are whole numbers (int64)"
-    if outputs["changed"]:
-        return f"it changed its input {', '.join(outputs['changed'])}; work on a copy instead"
+    if fault := changed_fault(outputs):
+        return fault
     if len(i) and (min(i.min(), j.min()) < 0 or max(i.max(), j.max()) >= n):
         return (
             f"positions run from {min(i.min(), j.min())} to {max(i.max(), j.max())}; they should lie in 0 to {n - 1}: "
             "return positions in the stream, not differences"
         )
-    found, right = as_matrix(i, j, n), as_matrix(*training_pairs(verse, reach), n)
-    if torch.equal(found, right):
+    counts, right = pair_counts(i, j, n), pair_counts(*training_pairs(verse, reach), n)
+    if torch.equal(counts, right):
         return None
-    cause = likely_cause(found, right, {why: m.long() for why, m in pairs_mistakes(verse, reach).items()}, 0)
-    missing, extra = (right - found).clamp(min=0).sum().item(), (found - right).clamp(min=0).sum().item()
-    return cause or f"of {right.sum().item()} pairs, {missing} are missing, and {extra} are there that should not be"
+    mistakes = {cause: wrong.long() for cause, wrong in pairs_mistakes(verse, reach).items()}
+    missing, extra = (right - counts).clamp(min=0).sum().item(), (counts - right).clamp(min=0).sum().item()
+    return likely_cause(counts, right, mistakes, 0) or (
+        f"of {right.sum().item()} pairs, {missing} are missing, and {extra} are there that should not be"
+    )
 
 
 def loss_cases(rng: torch.Generator) -> list[dict]:
-    """P, d and M all different, k too; at last vectors so long that the sigmoid rounds to 0."""
-    made = []
+    """P, d, M and k all different; in the last case vectors are so long that the sigmoid rounds to 0."""
+    cases = []
     for p, d, m, k, scale in ((5, 4, 3, 5, 0.8), (7, 3, 8, 2, 0.7), (4, 6, 5, 7, 0.7), (6, 5, 4, 3, 15.0)):
         h, u, noise = (scale * torch.randn(rows, d, generator=rng) for rows in (p, p, m))
-        made.append({"h": h, "u": u, "noise": noise, "k": k})
-    return made
+        cases.append({"h": h, "u": u, "noise": noise, "k": k})
+    return cases
 
 
 def loss_mistakes(h: Tensor, u: Tensor, noise: Tensor, k: float) -> dict[str, Tensor]:
-    """What the usual mistakes give instead of the loss."""
+    """Wrong losses by their likely cause."""
     s, n = (h * u).sum(dim=1), h @ noise.T
     positive, negative = -F.logsigmoid(s), -F.logsigmoid(-n)
     right = positive.mean() + k * negative.mean()
@@ -138,9 +150,7 @@ def loss_verdict(inputs: dict, outputs: dict) -> str | None:
     h, u, noise = (inputs[name].double() for name in ("h", "u", "noise"))
     k, result = inputs["k"], outputs["result"]
     right = negative_sampling_loss(h, u, noise, k)
-    if isinstance(result, Tensor) and tuple(result.shape) == (len(h),):
-        return f"it returned one loss for each of the {len(h)} pairs; take their mean"
-    if fault := tensor_fault(outputs, ()):
+    if fault := loss_fault(outputs, len(h), "pairs"):
         return fault
     if not result.isfinite():
         return (
@@ -151,30 +161,30 @@ def loss_verdict(inputs: dict, outputs: dict) -> str | None:
     if distance(result, right) > tolerance:
         cause = likely_cause(result, right, loss_mistakes(h, u, noise, k), 5 * tolerance)
         return cause or f"it is {result.item():.4f} and should be {right.item():.4f}, with k = {k:g}"
-    return loss_gradient_fault([h, u, noise], k, outputs["gradients"])
+    return gradient_fault([h, u, noise], k, outputs["gradients"])
 
 
-def loss_gradient_fault(parts: list[Tensor], k: float, gradients: list[Tensor | None]) -> str | None:
+def gradient_fault(parts: list[Tensor], k: float, gradients: list[Tensor | None]) -> str | None:
     """Whether the gradients with respect to h, u and noise are those of the loss."""
     parts = [part.clone().requires_grad_() for part in parts]
     right = torch.autograd.grad(negative_sampling_loss(*parts, k), parts)
-    for name, gradient, wanted in zip(("h", "u", "noise"), gradients, right, strict=True):
+    for name, gradient, right_gradient in zip(("h", "u", "noise"), gradients, right, strict=True):
         if gradient is None:
-            return f"the value is right, but no gradient flows to {name}: is there a detach(), item() or no_grad()?"
-        if distance(gradient, wanted) > 1e-4 * (1 + wanted.abs().max().item()):
+            return no_gradient(name)
+        if distance(gradient, right_gradient) > 1e-4 * (1 + right_gradient.abs().max().item()):
             return f"the value is right, but the gradient of {name} is off: is a part of it detached or clamped?"
     return None
 
 
 def noise_cases(rng: torch.Generator) -> list[dict]:
-    """Counts as in a corpus, a few of them large, in any order; some words never occur."""
-    made = []
-    for size, power in ((6, 0.75), (9, 0.5), (12, 0.75), (7, 1.0)):
-        counts = (500 / torch.arange(1, size + 1)).long() + torch.randint(0, 9, (size,), generator=rng)
-        counts = counts[torch.randperm(size, generator=rng)]
-        counts[torch.randint(size, (1,), generator=rng)] = 0
-        made.append({"counts": counts, "power": power})
-    return made
+    """Counts as in a corpus, a few of them large, in random order; one word never occurs."""
+    cases = []
+    for n_words, power in ((6, 0.75), (9, 0.5), (12, 0.75), (7, 1.0)):
+        counts = (500 / torch.arange(1, n_words + 1)).long() + torch.randint(0, 9, (n_words,), generator=rng)
+        counts = counts[torch.randperm(n_words, generator=rng)]
+        counts[torch.randint(n_words, (1,), generator=rng)] = 0
+        cases.append({"counts": counts, "power": power})
+    return cases
 
 
 def noise_verdict(inputs: dict, outputs: dict) -> str | None:

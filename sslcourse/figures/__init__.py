@@ -1,6 +1,6 @@
-"""Figures: what every lesson draws with, and a file a lesson for its own, with its widget.
+"""Figures: the plots that all lessons share, and one file for each lesson's own figures and widget.
 
-Readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette).
+They are readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette).
 """
 
 from sslcourse.figures.drawing import OKABE_ITO, accuracies, confusion, figure, filters, pictures, show, training

@@ -6,18 +6,19 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from sslcourse.figures import OKABE_ITO, Control, explore, figure
+from sslcourse.figures.drawing import band
 
 COLORS = (*OKABE_ITO[:5], "#000000")  # the two blues are too alike for pale points
-ALL = 400  # where "all" stands on an axis of labels a class
+ALL = 400  # the position of "all" on an axis of labels a class
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = OKABE_ITO
-LOOKS = {  # the colour, marker and hatch of each way, the same in all figures
+STYLES = {  # the colour, marker and hatch of each method, the same in all figures
     "linear probe": (BLUE, "o", ""),
     "probe, then crops": (SKY, "P", "--"),
     "LoRA": (VERMILION, "s", "//"),
     "probe, then fine-tune": (GREEN, "^", ".."),
     "fine-tune": (PINK, "D", "xx"),
     "supervised": (ORANGE, "v", "\\\\"),
-    "prototypes": (VERMILION, "*", ""),  # the frozen ways and the moving ones never share a panel
+    "prototypes": (VERMILION, "*", ""),  # two colours serve twice: frozen and changed features never share a panel
     "kNN": (GREEN, "X", ""),
     "raw input": ("gray", "<", ""),
     "random init": (BLACK, ">", ""),
@@ -32,47 +33,47 @@ def budget(
     curves: Mapping[str, Mapping[int, float]],
     labels: int,
 ) -> Figure:
-    """What so many labels a class are, and what they buy.
+    """The labeled samples among all features, and the accuracy that so many labels a class give.
 
-    plane (N,2): features; y (N,): classes, drawn where they are below len(names); chosen: rows that have labels.
-    Right: {method: {labels a class: accuracy}}, with a line at `labels`.
+    Left: features plane (N,2) of classes y (N,), drawn where y < len(names); chosen (M,): the rows that have labels.
+    Right: curves {method: {labels a class: accuracy}}, with a vertical line at `labels`.
     """
-    made, (left, right) = figure(1, 2, 14, 5.4)
+    fig, (left, right) = figure(1, 2, 14, 5.4)
     labeled = set(chosen.tolist())
     for label, name in enumerate(names):
         color, marker = COLORS[label], "os^Dvp"[label]
         rows = (y == label).nonzero()[:, 0].tolist()
         left.scatter(*plane[rows].T.tolist(), s=14, color=color, marker=marker, alpha=0.25, linewidth=0)
-        stars = plane[[row for row in rows if row in labeled]]
+        points = plane[[row for row in rows if row in labeled]]
         style = {"s": 150, "color": color, "marker": marker, "edgecolor": "black", "linewidth": 1.5, "zorder": 3}
-        left.scatter(*stars.T.tolist(), label=name, **style)
+        left.scatter(*points.T.tolist(), label=name, **style)
     left.set(xticks=[], yticks=[], xlabel="first principal component of the features", ylabel="second")
     left.set_title(f"{labels} label{'s' if labels > 1 else ''} a class (outlined)")
     left.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     for name, row in curves.items():
-        color, marker, _ = LOOKS[name]
+        color, marker, _ = STYLES[name]
         right.plot(list(row), list(row.values()), color=color, marker=marker, ms=9, label=f"{name}: {row[labels]:.2f}")
     right.axvline(labels, color="gray", linestyle=":")
     right.set(xscale="log", ylim=(0, 1), xlabel="labels a class", ylabel="accuracy on test", title="all 13 photographs")
     right.set_xticks(list(next(iter(curves.values()))), [str(n) for n in next(iter(curves.values()))])
     right.minorticks_off()
     right.legend(loc="lower right", framealpha=1, edgecolor="none")
-    return made
+    return fig
 
 
 def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapping, chance: float) -> Figure:
-    """Accuracy over label budgets, a panel for each group of methods: {title: {method: {labels a class: accuracy}}}.
+    """Accuracy over label budgets, with a panel for each group of methods.
 
-    Labels are numbers as text, or "all". spread: {method: {labels: (mean, std)}} of the ledger, drawn as a band.
+    panels: {title: {method: {labels a class: accuracy}}}, where labels are numbers as text, or "all".
+    spread: {method: {labels a class: (mean, std)}} over the ledger's seeds, drawn as a band.
     """
-    made, axes = figure(1, len(panels), 7.5 * len(panels), 6.5)
+    fig, axes = figure(1, len(panels), 7.5 * len(panels), 6.5)
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         for name, row in methods.items():
-            color, marker, _ = LOOKS[name]
-            axis.plot(places(row), list(row.values()), ms=10, label=name, color=color, marker=marker)
-            if known := spread.get(name):
-                low, high = ([mean + side * std for mean, std in known.values()] for side in (-1, 1))
-                axis.fill_between(places(known), low, high, color=color, alpha=0.15, linewidth=0)
+            color, marker, _ = STYLES[name]
+            axis.plot(positions(row), list(row.values()), ms=10, label=name, color=color, marker=marker)
+            if name in spread:
+                band(axis, positions(spread[name]), spread[name].values(), color)
         axis.axhline(chance, color="gray", linewidth=1)
         axis.set_title(title, fontsize=18)
         axis.set(xscale="log", ylim=(0, 0.9))
@@ -83,11 +84,11 @@ def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapp
         axis.legend(frameon=False, loc="lower right", fontsize=16, bbox_to_anchor=(1, 0.08))
     axes[0].set_ylabel("accuracy on test", fontsize=17)
     axes[0].annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", color="gray", fontsize=14)
-    return made
+    return fig
 
 
-def places(row: Mapping[str, object]) -> list[int]:
-    """Labels a class as places on the axis."""
+def positions(row: Mapping[str, object]) -> list[int]:
+    """Positions on the axis of label budgets, for a row {labels a class: value}."""
     return [ALL if labels == "all" else int(labels) for labels in row]
 
 
@@ -97,31 +98,31 @@ def shifts(
     chance: float | None = None,
     spread: Mapping[str, Mapping] | None = None,
 ) -> Figure:
-    """Bars, a group for each kind of test patch and a colour for each method, a panel below another.
+    """Bars in a group for each kind of test patch and a colour for each method, with one panel below the other.
 
-    panels: {title: {method: {kind: value in [0,1]}}}. spread: {title: {method: {kind: (mean, std)}}} of the ledger,
-    drawn as whiskers.
+    panels: {title: {method: {kind: value in [0,1]}}}. spread: {title: {method: {kind: (mean, std)}}} over the ledger's
+    seeds, drawn as error bars.
     """
-    made, axes = figure(len(panels), 1, 13, 4.2 * len(panels))
+    fig, axes = figure(len(panels), 1, 13, 4.2 * len(panels))
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         width = 0.8 / len(methods)
         for index, (name, row) in enumerate(methods.items()):
-            at = [group + (index - (len(methods) - 1) / 2) * width for group in range(len(row))]
-            color, _, hatch = LOOKS[name]
-            axis.bar(at, list(row.values()), width, label=name, edgecolor="white", color=color, hatch=hatch)
-            if known := (spread or {}).get(title, {}).get(name):
-                means, stds = zip(*(known[kind] for kind in row), strict=True)
-                axis.errorbar(at, means, stds, fmt="none", ecolor="black", elinewidth=2, capsize=4)
+            x = [group + (index - (len(methods) - 1) / 2) * width for group in range(len(row))]
+            color, _, hatch = STYLES[name]
+            axis.bar(x, list(row.values()), width, label=name, edgecolor="white", color=color, hatch=hatch)
+            if by_kind := (spread or {}).get(title, {}).get(name):
+                means, stds = zip(*(by_kind[kind] for kind in row), strict=True)
+                axis.errorbar(x, means, stds, fmt="none", ecolor="black", elinewidth=2, capsize=4)
         if chance is not None:
             axis.axhline(chance, color="black", linestyle=":", linewidth=2, label="chance")
         axis.set(xticks=range(len(row)), xticklabels=list(row), ylim=(0, 1), ylabel=ylabel, title=title)
         axis.tick_params(labelsize=16)
     axes[0].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return fig
 
 
 def budget_sliders(draw: Callable[[int, int], Figure], budgets: Sequence[int], draws: int) -> Figure | None:
-    """A slider over labels a class, and one over draws of the labeled samples, above draw(labels, number)."""
+    """The figure draw(labels, number) below a slider for labels a class and one for the draw of labeled samples."""
     return explore(
         draw,
         labels=Control("SelectionSlider", budgets[1], "labels a class", options=list(budgets)),

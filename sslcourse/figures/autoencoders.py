@@ -1,4 +1,4 @@
-"""Lesson 2.2's figures: maps of 2-D codes, a walk through one, the grid of runs, errors side by side."""
+"""Lesson 2.2's figures: maps of 2-D codes, a walk through one of them, squared errors, and training runs."""
 
 from collections.abc import Mapping
 
@@ -13,16 +13,16 @@ from sslcourse.figures.drawing import SIDE
 from sslcourse.training import History
 
 # Ten classes are more than a palette can tell apart without colour vision, so each sample is drawn as its numeral.
-TEN = (*OKABE_ITO, "#7F7F7F", "#8B4513", "#4B0082")
-TICKS = (1, 2, 5, 10, 12, 15, 20, 30, 50, 100)  # on a logarithmic axis of errors
+COLORS = (*OKABE_ITO, "#7F7F7F", "#8B4513", "#4B0082")
+TICKS = (1, 2, 5, 10, 12, 15, 20, 30, 50, 100)  # of a logarithmic axis of errors
 
 
 def scatter(axis: Axes, codes: Tensor, y: Tensor) -> None:
-    """Codes (N,2) as coloured numerals of their labels y (N,), cut at the outermost hundredth on each side."""
+    """Draw codes (N,2) as coloured numerals of their labels y (N,); the axes leave out 0.5 % of them on each side."""
     low, high = codes.quantile(codes.new_tensor([[0.005], [0.995]]).flatten(), dim=0)
     for label in y.unique().tolist():
         of_class = codes[y == label]
-        axis.scatter(*of_class.T.tolist(), marker=f"${label}$", s=45, linewidths=0.3, color=TEN[label], alpha=0.8)
+        axis.scatter(*of_class.T.tolist(), marker=f"${label}$", s=45, linewidths=0.3, color=COLORS[label], alpha=0.8)
     margin = 0.06 * (high - low)
     axis.set(xlabel="code 1", ylabel="code 2")
     axis.set_xlim((low - margin)[0].item(), (high + margin)[0].item())
@@ -30,48 +30,49 @@ def scatter(axis: Axes, codes: Tensor, y: Tensor) -> None:
 
 
 def maps(codes: Mapping[str, Tensor], y: Tensor) -> Figure:
-    """2-D codes (N,2) of the same labeled samples y (N,), one panel for each named encoder."""
-    made, axes = figure(1, len(codes), 7 * len(codes), 6)
-    for axis, (name, found) in zip(axes, codes.items(), strict=True):
-        scatter(axis, found.cpu(), y.cpu())
+    """Codes (N,2) of the same samples with labels y (N,), with a panel for each named encoder."""
+    fig, axes = figure(1, len(codes), 7 * len(codes), 6)
+    for axis, (name, plane) in zip(axes, codes.items(), strict=True):
+        scatter(axis, plane.cpu(), y.cpu())
         axis.set_title(name)
-    return made
+    return fig
 
 
 @torch.no_grad()
 def walk(decoder: nn.Module, codes: Tensor, y: Tensor, code_1: float, code_2: float) -> Figure:
-    """Where (code_1, code_2) lies among codes (N,2) of samples y (N,), and the digit that the decoder draws there."""
-    made, (left, right) = figure(1, 2, 12, 5.6)
+    """A code (code_1, code_2) among codes (N,2) of labels y (N,), and the digit that the decoder draws from it."""
+    fig, (left, right) = figure(1, 2, 12, 5.6)
     scatter(left, codes.cpu(), y.cpu())
     left.plot(code_1, code_2, "o", markersize=20, markerfacecolor="none", markeredgecolor="black", markeredgewidth=3.5)
     left.set_title("test digits by code; the ring: here")
-    here = torch.tensor([[code_1, code_2]], device=next(decoder.parameters()).device)
-    drawn = decoder(here).sigmoid()
-    show(right, drawn[0].view(1, SIDE, SIDE), f"the decoder draws ({code_1:.1f}, {code_2:.1f})")
-    return made
+    code = torch.tensor([[code_1, code_2]], device=next(decoder.parameters()).device)
+    digit = decoder(code).sigmoid()
+    show(right, digit.view(1, SIDE, SIDE), f"the decoder draws ({code_1:.1f}, {code_2:.1f})")
+    return fig
 
 
 def errors(groups: Mapping[str, Mapping[str, float]], reference: Mapping[str, float], title: str = "") -> Figure:
-    """Dots of squared error per image, a row for each method, a marker for each column; dotted lines: references.
+    """Squared errors per image as dots, with a row for each method and a colour for each column.
 
-    On a logarithmic axis, so that small differences between good methods can be seen beside large ones.
+    groups: {method: {column: error}}; reference: {name: error}, drawn as dotted lines. The axis is logarithmic, so that
+    small differences between good methods can be seen beside large ones.
     """
-    made, (axis,) = figure(1, 1, 11, 1.7 + 0.6 * len(groups))
+    fig, (axis,) = figure(1, 1, 11, 1.7 + 0.6 * len(groups))
     columns = list(dict.fromkeys(name for row in groups.values() for name in row))
     for index, column in enumerate(columns):
-        found = [(row[column], place) for place, row in enumerate(groups.values()) if column in row]
+        points = [(row[column], y) for y, row in enumerate(groups.values()) if column in row]
         color = OKABE_ITO[index]
-        axis.scatter(*zip(*found, strict=True), s=130, marker="os^D"[index], color=color, label=column, zorder=3)
-        for value, place in found:
-            above = index % 2 == 0  # and the next one's values below, so that equal ones do not meet
+        axis.scatter(*zip(*points, strict=True), s=130, marker="os^D"[index], color=color, label=column, zorder=3)
+        for value, y in points:
+            above = index % 2 == 0  # values of the next column stand below, so that equal ones do not overlap
             side = {"xytext": (0, 10 if above else -10), "va": "bottom" if above else "top", "ha": "center"}
-            axis.annotate(f"{value:.1f}", (value, place), textcoords="offset points", color=color, fontsize=12, **side)
+            axis.annotate(f"{value:.1f}", (value, y), textcoords="offset points", color=color, fontsize=12, **side)
     for name, value in reference.items():
         axis.axvline(value, color="gray", linestyle=":", linewidth=2)
         label = f"{name} {value:.1f}"
         axis.annotate(label, (value, -0.85), xytext=(4, 0), textcoords="offset points", color="#555555", va="center")
-    everything = [*reference.values(), *(value for row in groups.values() for value in row.values())]
-    low, high = 0.85 * min(everything), 1.35 * max(everything)
+    values = [*reference.values(), *(value for row in groups.values() for value in row.values())]
+    low, high = 0.85 * min(values), 1.35 * max(values)
     axis.set(xscale="log", xlim=(low, high), title=title)
     axis.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
     axis.xaxis.set_major_formatter("{x:g}")
@@ -81,35 +82,35 @@ def errors(groups: Mapping[str, Mapping[str, float]], reference: Mapping[str, fl
     axis.grid(axis="y", alpha=0.3)
     if len(columns) > 1:
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return fig
 
 
 def runs(histories: Mapping[str, Mapping[str, History]]) -> Figure:
-    """Loss, and below it the collapse meter std, over epochs: {optimiser: {initialisation: history}}.
+    """The loss, and below it the collapse meter std, over epochs: {optimiser: {initialisation: history}}.
 
-    A column for each optimiser, a line for each initialisation.
+    There is a column for each optimiser and a line for each initialisation.
     """
-    made, axes = figure(2, len(histories), 6.5 * len(histories), 7)
+    fig, axes = figure(2, len(histories), 6.5 * len(histories), 7)
     titles = {"loss": "loss (nats an image)", "std": "std of codes (0: collapsed)"}
-    for row, (values, title) in enumerate(titles.items()):
-        everything = [getattr(history, values) for lines in histories.values() for history in lines.values()]
+    for row, (measure, title) in enumerate(titles.items()):
+        curves = [getattr(history, measure) for lines in histories.values() for history in lines.values()]
         for column, (optimiser, lines) in enumerate(histories.items()):
             axis = axes[row * len(histories) + column]
             for index, (name, history) in enumerate(lines.items()):
-                series = getattr(history, values)
+                series = getattr(history, measure)
                 axis.plot(range(1, len(series) + 1), series, "os^D"[index] + "-", markevery=4, label=name)
-            axis.set(title=optimiser, xlabel="epoch", ylim=(0, 1.08 * max(map(max, everything))))
+            axis.set(title=optimiser, xlabel="epoch", ylim=(0, 1.08 * max(map(max, curves))))
         axes[row * len(histories)].set_ylabel(title)
     axes[len(histories) - 1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return fig
 
 
 def walk_sliders(decoder: nn.Module, codes: Tensor, y: Tensor) -> Figure | None:
-    """Two sliders over a 2-D code: where we are among the codes (N,2) of labeled samples y (N,), and what is drawn."""
+    """The walk through codes (N,2) of labels y (N,), below a slider for each of the two numbers of a code."""
 
     def slider(axis: int) -> Control:
         low, high = codes[:, axis].quantile(codes.new_tensor([0.01, 0.99])).tolist()
-        place = {"min": low, "max": high, "step": (high - low) / 40, "layout": {"width": "60%"}}
-        return Control("FloatSlider", (low + high) / 2, f"code {axis + 1}", readout_format=".2f", **place)
+        span = {"min": low, "max": high, "step": (high - low) / 40, "layout": {"width": "60%"}}
+        return Control("FloatSlider", (low + high) / 2, f"code {axis + 1}", readout_format=".2f", **span)
 
     return explore(lambda code_1, code_2: walk(decoder, codes, y, code_1, code_2), code_1=slider(0), code_2=slider(1))

@@ -1,6 +1,6 @@
-"""Figures: readable at the back of a lecture hall, and without colour vision (Okabe and Ito's palette)."""
+"""The plots that all lessons share, and the style of every figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 
 from matplotlib import pyplot as plt
@@ -27,25 +27,28 @@ plt.rcParams.update(STYLE)
 
 
 def figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list]:
-    """A figure with rows x columns axes (a flat list), width x height in inches."""
-    made, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
-    plt.close(made)  # shown by whoever asked for it, not by pyplot on its own account
-    return made, list(axes.flat)
+    """A new figure of width x height inches, and the flat list of its rows x columns axes."""
+    fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    plt.close(fig)  # otherwise pyplot would show it a second time
+    return fig, list(axes.flat)
 
 
 def show(
     axis: Axes, picture: Tensor, title: str = "", cmap: str = "gray", limits: tuple[float, float] = (0, 1)
 ) -> None:
-    """A picture (C,H,W) in [0,1], without ticks; where C is 1, by a colour map whose ends are at these limits."""
+    """Draw a picture (C,H,W) in [0,1] without ticks.
+
+    cmap, limits: the colour map of a picture with one channel, and the values at its two ends.
+    """
     axis.imshow(picture.cpu().permute(1, 2, 0).squeeze(-1).numpy(), cmap=cmap, vmin=limits[0], vmax=limits[1])
     axis.set(xticks=[], yticks=[], title=title)
     axis.spines[:].set_visible(False)
 
 
 def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions: Sequence[str] = ()) -> Figure:
-    """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]; captions stand above the columns."""
+    """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]; captions are titles of columns."""
     columns = columns or min(len(batch) for batch in batches.values())
-    made, axes = figure(len(batches), columns, 1.15 * columns + 1.6, 1.2 * len(batches))
+    fig, axes = figure(len(batches), columns, 1.15 * columns + 1.6, 1.2 * len(batches))
     for row, (name, batch) in enumerate(batches.items()):
         for column, image in enumerate(to_float(batch[:columns]).cpu()):
             axis = axes[row * columns + column]
@@ -53,12 +56,12 @@ def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions
         axes[row * columns].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=14)
     for axis, caption in zip(axes, captions, strict=False):
         axis.set_title(caption, fontsize=12)
-    return made
+    return fig
 
 
 def training(histories: Mapping[str, History]) -> Figure:
-    """Loss and the two collapse meters over epochs, a line for each named history."""
-    made, axes = figure(1, 3, 13, 3.6)
+    """The loss and the two collapse meters over epochs, with a line for each named history."""
+    fig, axes = figure(1, 3, 13, 3.6)
     titles = ("pretext loss (nats)", "std (0: collapsed)", "effective rank (1: collapsed)")
     for axis, title, values in zip(axes, titles, ("loss", "std", "rank"), strict=True):
         for (name, history), marker in zip(histories.items(), cycle("os^Dv"), strict=False):
@@ -69,7 +72,13 @@ def training(histories: Mapping[str, History]) -> Figure:
         axis.set_ylim(0, 1.08 * axis.get_ylim()[1])
     if len(histories) > 1:
         axes[0].legend(frameon=False)
-    return made
+    return fig
+
+
+def band(axis: Axes, x: Sequence, spread: Iterable[tuple[float, float]], color: str) -> None:
+    """Shade mean ± std over x, for (mean, std) at each x."""
+    low, high = zip(*((mean - std, mean + std) for mean, std in spread), strict=True)
+    axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def accuracies(
@@ -78,21 +87,22 @@ def accuracies(
     title: str = "",
     spread: Mapping[str, Mapping] | None = None,
 ) -> Figure:
-    """Dots of test accuracy, a row for each method and a colour for each column: {method: {labels: accuracy}}.
+    """Test accuracies as dots, with a row for each method and a colour for each column.
 
-    spread: {method: {labels: (mean, std)}} over the ledger's seeds, drawn as a bar below the dot where there is one.
+    table: {method: {column: accuracy}}. spread: {method: {column: (mean, std)}} over the ledger's seeds, drawn as a bar
+    below the dot.
     """
-    made, (axis,) = figure(1, 1, 10, 1.4 + (0.75 if spread else 0.5) * len(table))
+    fig, (axis,) = figure(1, 1, 10, 1.4 + (0.75 if spread else 0.5) * len(table))
     columns = list(dict.fromkeys(name for row in table.values() for name in row))
     markers = "osD^v"
     for index, column in enumerate(columns):
-        found = [(row[column], place) for place, row in enumerate(table.values()) if column in row]
-        x, y = zip(*found, strict=True)
-        axis.scatter(x, y, s=130, marker=markers[index], label=column, zorder=3, clip_on=False)
-        for place, method in enumerate(table if spread else ()):
-            if known := spread.get(method, {}).get(column):
+        points = [(row[column], y) for y, row in enumerate(table.values()) if column in row]
+        axis.scatter(*zip(*points, strict=True), s=130, marker=markers[index], label=column, zorder=3, clip_on=False)
+        for y, method in enumerate(table if spread else ()):
+            if mean_std := spread.get(method, {}).get(column):
+                mean, std = mean_std
                 style = {"color": OKABE_ITO[index], "capsize": 6, "elinewidth": 2.5}
-                axis.errorbar(known[0], place + 0.25 + 0.13 * index, xerr=known[1], fmt="|", ms=10, **style)
+                axis.errorbar(mean, y + 0.25 + 0.13 * index, xerr=std, fmt="|", ms=10, **style)
     axis.axvline(chance, color="gray", linestyle=":", linewidth=2)
     axis.annotate("chance", (chance, -0.6), xytext=(4, 0), textcoords="offset points", color="gray", va="center")
     axis.set(yticks=range(len(table)), yticklabels=list(table), xlim=(0, 1), title=title)
@@ -101,7 +111,7 @@ def accuracies(
     axis.grid(axis="y", alpha=0.3)
     if len(columns) > 1:
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return fig
 
 
 def confusion(
@@ -111,16 +121,17 @@ def confusion(
     limits: tuple[float, float] = (0, 1),
     fontsize: int = 12,
 ) -> Figure:
-    """Matrices of shares, a number in each field: {title: (matrix (R,C), names of the C columns, what they are)}.
+    """Matrices of shares in [0,1], with the number in each cell and the matrices side by side.
 
-    limits: the values of the darkest and of the lightest field. fontsize: of the numbers.
+    panels: {title: (matrix (R,C), names of its C columns, label of the horizontal axis)}. rows: names of the R rows.
+    limits: the values of the darkest and of the lightest colour. fontsize: of the numbers.
     """
-    names = 0.8 + 0.12 * max(map(len, rows))  # inches beside a matrix
-    widths = [names + len(columns) * max(0.72, 0.13 * max(map(len, columns))) for _, columns, _ in panels.values()]
-    made, axes = plt.subplots(
+    margin = 0.8 + 0.12 * max(map(len, rows))  # inches for the row names beside a matrix
+    widths = [margin + len(columns) * max(0.72, 0.13 * max(map(len, columns))) for _, columns, _ in panels.values()]
+    fig, axes = plt.subplots(
         1, len(panels), figsize=(sum(widths), 0.55 * len(rows) + 1.4), width_ratios=widths, squeeze=False
     )
-    plt.close(made)
+    plt.close(fig)
     for axis, (title, (matrix, columns, xlabel)) in zip(axes.flat, panels.items(), strict=True):
         axis.imshow(matrix.numpy(), cmap="cividis", vmin=limits[0], vmax=limits[1], aspect="auto")
         for i, row in enumerate(matrix.tolist()):
@@ -130,22 +141,23 @@ def confusion(
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axis.set(xticks=range(len(columns)), xticklabels=columns, yticks=range(len(rows)), yticklabels=rows)
         axis.spines[:].set_visible(False)
-    return made
+    return fig
 
 
 def filters(weights: Mapping[str, Tensor], rows: int = 1, every: int = 1, columns: int = 12) -> Figure:
-    """The longest columns of each named W (784,H) as pictures, some rows for each: orange pixels turn a unit on.
+    """The columns of largest norm of each named weight matrix W (784,H), as pictures.
 
-    Purple pixels turn it off; every picture has its own scale. every=10 takes each tenth of the units, longest first.
+    Orange pixels turn a hidden unit on, purple ones turn it off; each picture has a colour scale of its own.
+    rows: rows of pictures for each matrix; every=10 takes each tenth unit in the order of norms.
     """
-    made, axes = figure(rows * len(weights), columns, 1.15 * columns + 1.6, 1.25 * rows * len(weights))
-    places = iter(axes)
+    fig, axes = figure(rows * len(weights), columns, 1.15 * columns + 1.6, 1.25 * rows * len(weights))
+    axes_left = iter(axes)
     for name, W in weights.items():
         longest = W.norm(dim=0).argsort(descending=True)[: rows * columns * every : every]
         for number, unit in enumerate(longest.tolist()):
-            axis, w = next(places), W[:, unit].detach().cpu()
+            axis, w = next(axes_left), W[:, unit].detach().cpu()
             limit = w.abs().max().item()
             show(axis, w.view(1, SIDE, SIDE), cmap="PuOr_r", limits=(-limit, limit))
             if number == 0:
                 axis.set_ylabel(name, rotation=0, ha="right", va="center")
-    return made
+    return fig

@@ -1,4 +1,4 @@
-"""Lesson 2.1's figures: a Gibbs chain, free energies, the parts of a likelihood, AIS beside the truth."""
+"""Lesson 2.1's figures: a Gibbs chain, free energies, the parts of the likelihood, and the errors of AIS."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,20 +12,20 @@ from sslcourse.origins.rbm import RBM
 
 
 def walk(rbm: RBM, start: Tensor, steps: int, seed: int = 0) -> Tensor:
-    """A Gibbs chain from start (D,): the visible units at each step, (steps + 1, D)."""
-    chance = torch.Generator(start.device).manual_seed(seed)
-    places = [start[None]]
+    """The visible units of a Gibbs chain that starts at start (D,), at each step: (steps + 1, D)."""
+    generator = torch.Generator(start.device).manual_seed(seed)
+    states = [start[None]]
     for _ in range(steps):
-        places.append(rbm.sample(places[-1], 1, chance))
-    return torch.cat(places)
+        states.append(rbm.sample(states[-1], 1, generator))
+    return torch.cat(states)
 
 
-def chain(rbm: RBM, places: Tensor, steps: int) -> Figure:
-    """A Gibbs chain (T,D) after some steps: v, p(h | v), p(v | h) for an h drawn from it, and F(v) all the way."""
-    v = places[steps : steps + 1]
+def chain(rbm: RBM, states: Tensor, steps: int) -> Figure:
+    """A Gibbs chain, states (T,D), after some steps: v, p(h | v), p(v | h) for a drawn h, and F(v) of every state."""
+    v = states[steps : steps + 1]
     p_h = rbm(v)
     h = (torch.rand(p_h.shape, generator=torch.Generator().manual_seed(steps)) < p_h.cpu()).to(p_h)
-    made, axes = figure(1, 4, 15, 3.9)
+    fig, axes = figure(1, 4, 15, 3.9)
     height = next(n for n in range(int(rbm.dim**0.5), 0, -1) if rbm.dim % n == 0)
     pictures = {
         f"v at step {steps}": v.view(1, SIDE, SIDE),
@@ -34,43 +34,46 @@ def chain(rbm: RBM, places: Tensor, steps: int) -> Figure:
     }
     for axis, (title, picture) in zip(axes, pictures.items(), strict=False):
         show(axis, picture, title)
-    energy = rbm.free_energy(places).cpu()
+    energy = rbm.free_energy(states).cpu()
     axes[3].plot(energy, color=OKABE_ITO[0])
     axes[3].plot(steps, energy[steps], "o", color=OKABE_ITO[1], markersize=12)
     axes[3].set(title="F(v) by step (nats)", xlabel="Gibbs steps")
-    return made
+    return fig
 
 
 def free_energies(groups: Mapping[str, Tensor]) -> Figure:
-    """Histograms of free energies (N,) in nats, one colour a group."""
-    made, (axis,) = figure(1, 1, 11, 4)
-    everything = torch.cat(list(groups.values()))
-    bins = torch.linspace(everything.min().item(), everything.max().item(), 80).tolist()
+    """Histograms of free energies (N,) in nats, with a colour for each named group."""
+    fig, (axis,) = figure(1, 1, 11, 4)
+    energies = torch.cat(list(groups.values()))
+    bins = torch.linspace(energies.min().item(), energies.max().item(), 80).tolist()
     for index, (name, values) in enumerate(groups.items()):
         axis.hist(values.cpu().tolist(), bins=bins, color=OKABE_ITO[index], alpha=0.75, label=name)
     axis.set(xlabel="free energy F(v), nats (left: the model finds it likely)", ylabel="samples")
     axis.legend(frameon=False)
-    return made
+    return fig
 
 
 def phases(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """A panel for each quantity over epochs, a line for each run: {quantity: {run: values from epoch 0}}."""
-    made, axes = figure(1, len(curves), 4.6 * len(curves), 3.9)
+    """Quantities in nats over epochs, with a panel for each and a line for each run.
+
+    curves: {quantity: {run: values from epoch 0}}.
+    """
+    fig, axes = figure(1, len(curves), 4.6 * len(curves), 3.9)
     for axis, (title, lines) in zip(axes, curves.items(), strict=True):
         for index, (name, values) in enumerate(lines.items()):
             axis.plot(values, "os^D"[index] + "-", color=OKABE_ITO[index], label=name)
         axis.set(title=f"{title} (nats)", xlabel="epoch")
     axes[0].legend(frameon=False, fontsize=12)
-    return made
+    return fig
 
 
 def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]) -> Figure:
-    """AIS's estimate of log Z minus the exact one (nats): {machine: {start: {steps: errors of the repeats}}}."""
-    made, axes = figure(1, len(errors), 6.5 * len(errors), 4.2)
+    """Errors of log Z as AIS estimates it, in nats: {machine: {start: {annealing steps: errors of the repeats}}}."""
+    fig, axes = figure(1, len(errors), 6.5 * len(errors), 4.2)
     for axis, (machine, starts) in zip(axes, errors.items(), strict=True):
         axis.axhspan(-0.5, 0.5, color=OKABE_ITO[2], alpha=0.25, label="within half a nat")
-        for index, (start, found) in enumerate(starts.items()):
-            points = [(steps, error) for steps, values in found.items() for error in values]
+        for index, (start, by_steps) in enumerate(starts.items()):
+            points = [(steps, error) for steps, repeats in by_steps.items() for error in repeats]
             x, y = zip(*points, strict=True)
             axis.plot(x, y, "os"[index], color=OKABE_ITO[index], markersize=9, alpha=0.7, label=f"from {start}")
         axis.set(xscale="log", xlabel="annealing steps", title=machine)
@@ -79,13 +82,14 @@ def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]])
         axis.set_yticks([-100, -10, -1, 0, 1], ["-100", "-10", "-1", "0", "1"])
     axes[0].set_ylabel("estimate - exact log Z (nats)")
     axes[-1].legend(frameon=False, fontsize=12, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return fig
 
 
 def gibbs_slider(rbm: RBM, starts: Mapping[str, Tensor], steps: int = 200, step: int = 1) -> Figure | None:
-    """A choice of starts (name -> v (D,)) and a slider over Gibbs steps of an RBM, from each start one chain.
+    """The Gibbs chain of an RBM below a choice of its start and a slider for its steps.
 
-    step: where the slider stands at first, and so the figure that stays where no kernel runs.
+    starts: {name: v (D,)}, each the start of one chain of so many steps. step: the slider's first value, and so that of
+    the figure that stays where no kernel runs.
     """
     chains = {name: walk(rbm, v, steps) for name, v in starts.items()}
     return explore(

@@ -1,4 +1,4 @@
-"""Lesson 3.1's figures: what a network of four turns says of a turned picture."""
+"""Lesson 3.1's figures: which of four turns a network predicts for a picture turned by any angle."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,25 +14,26 @@ ANGLES = torch.arange(0, 361, 5.0)
 
 
 def turned(pictures: Tensor, answer: Callable, degrees: float, picture: int) -> Figure:
-    """A picture turned by any angle, counter-clockwise, and what a network of four turns says of it.
+    """A picture turned counter-clockwise by any angle, and the probabilities that a network gives the four turns.
 
-    pictures (N,C,H,W) float; answer: pictures -> probabilities (N,4). Right: its answers at all angles.
+    pictures: (N,C,H,W) float, of which number `picture` is turned; answer: pictures -> probabilities (N,4). Right: the
+    probabilities at all angles.
     """
-    chosen = pictures[picture % len(pictures)]
-    shown = functional.rotate(chosen[None], torch.tensor([float(degrees)]))
-    made, (left, middle, right) = figure(1, 3, 15, 4.4)
-    show(left, shown[0], f"turned by {degrees:g} degrees")
+    original = pictures[picture % len(pictures)]
+    rotated = functional.rotate(original[None], torch.tensor([float(degrees)]))
+    fig, (left, middle, right) = figure(1, 3, 15, 4.4)
+    show(left, rotated[0], f"turned by {degrees:g} degrees")
     names = [f"{90 * turn}°" for turn in range(4)]
-    middle.bar(names, answer(shown)[0].tolist(), color=OKABE_ITO[:4])
+    middle.bar(names, answer(rotated)[0].tolist(), color=OKABE_ITO[:4])
     middle.set(ylim=(0, 1), xlabel="turn z", ylabel="P(z | picture)", title="what the network says")
-    at_all_angles(right, chosen, answer, "at all angles")
+    at_all_angles(right, original, answer, "at all angles")
     right.axvline(degrees, color="gray")
     right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
-    return made
+    return fig
 
 
 def at_all_angles(axis: Axes, picture: Tensor, answer: Callable, title: str) -> None:
-    """What a network of four turns says of a picture (C,H,W) at each of ANGLES, a line for each turn."""
+    """Draw the probabilities of the four turns for a picture (C,H,W) turned by each of ANGLES, with a line a turn."""
     probability = answer(functional.rotate(picture.expand(len(ANGLES), -1, -1, -1), ANGLES))
     for turn, dashes in enumerate(("-", "--", "-.", ":")):
         axis.plot(ANGLES, probability[:, turn], color=OKABE_ITO[turn], linestyle=dashes, label=f"{90 * turn}°")
@@ -40,19 +41,19 @@ def at_all_angles(axis: Axes, picture: Tensor, answer: Callable, title: str) -> 
 
 
 def turned_beside(pictures: Mapping[str, Tensor], answer: Callable) -> Figure:
-    """What a network of four turns says of named pictures (C,H,W) at all angles, side by side; see `turned`."""
-    made, axes = figure(1, len(pictures), 5 * len(pictures), 4)
+    """The probabilities of the four turns at all angles, with a panel for each named picture (C,H,W); see `turned`."""
+    fig, axes = figure(1, len(pictures), 5 * len(pictures), 4)
     for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
         at_all_angles(axis, picture, answer, name)
     axes[0].set_ylabel("P(z | picture)")
     axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="turn z")
-    return made
+    return fig
 
 
 def turned_sliders(pictures: Tensor, answer: Callable, picture: int = 0) -> Figure | None:
-    """Sliders that turn one of the pictures (N,C,H,W), and choose it, at first number `picture`.
+    """The figure `turned` below a slider for the angle and one for the picture, at first number `picture`.
 
-    answer: pictures -> probabilities of the four turns (N,4).
+    pictures: (N,C,H,W) float; answer: pictures -> probabilities of the four turns (N,4).
     """
     return explore(
         lambda degrees, picture: turned(pictures, answer, degrees, picture),

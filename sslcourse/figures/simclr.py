@@ -1,4 +1,4 @@
-"""Lesson 4.2's figures: what the temperature does to similarities."""
+"""Lesson 4.2's figures: the effect of the temperature on similarities."""
 
 import torch
 from matplotlib.figure import Figure
@@ -11,35 +11,35 @@ from sslcourse.figures import OKABE_ITO, Control, explore, figure
 
 
 def temperature_matrix(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figure:
-    """What the temperature does: similarities of projections v (2B,d) as probabilities, and who pushes one row away.
+    """Similarities of projections v (2B,d) as probabilities, and the share of each negative in pushing one row away.
 
-    z: (2B,) the row of each row's partner (outlined). Right: the share of the push on `row` that each negative has,
-    from the most similar to the least (Wang and Liu, 2021, equation 5: proportional to its probability).
+    z: (2B,) the row of each row's partner, outlined. Right: the shares of the negatives in the gradient on `row`, from
+    the most similar to the least; each is proportional to its probability (Wang and Liu, 2021, equation 5).
     """
     n = len(v)
     logits = similarity_logits(v, temperature)
     probability = logits.softmax(dim=1).cpu()
-    made, (left, right) = figure(1, 2, 12, 5)
-    drawn = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
+    fig, (left, right) = figure(1, 2, 12, 5)
+    image = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
     for i, j in enumerate(z.tolist()):
         left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
     left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
     loss = F.cross_entropy(logits, z).item()
     left.set_title(f"P(j is i's partner)\ntemperature {temperature:.3g}, loss {loss:.2f}")
-    made.colorbar(drawn, ax=left, shrink=0.8)
+    fig.colorbar(image, ax=left, shrink=0.8)
     negatives = torch.ones(n, dtype=torch.bool)
     negatives[[row, int(z[row])]] = False
-    share = probability[row, negatives].sort(descending=True).values
-    share = (share / share.sum()).numpy()
-    right.bar(range(1, len(share) + 1), share, color=OKABE_ITO[0])
-    right.axhline(1 / len(share), color="gray", linestyle=":", linewidth=2, label="equal shares")
+    shares = probability[row, negatives].sort(descending=True).values
+    shares = (shares / shares.sum()).numpy()
+    right.bar(range(1, len(shares) + 1), shares, color=OKABE_ITO[0])
+    right.axhline(1 / len(shares), color="gray", linestyle=":", linewidth=2, label="equal shares")
     right.set(xlabel="negatives, most similar first", ylabel="share of the push", ylim=(0, 1))
     right.set_title(f"Who pushes row {row} away?")
     right.legend(frameon=False)
-    return made
+    return fig
 
 
 def temperature_slider(v: Tensor, z: Tensor) -> Figure | None:
-    """A temperature slider over the similarity matrix of projections v (2B,d) with partners z (2B,)."""
+    """The similarities of projections v (2B,d) with partners z (2B,), below a slider for the temperature."""
     slider = Control("FloatLogSlider", 0.2, "temperature", min=-2, max=1, step=0.05, readout_format=".3g")
     return explore(lambda temperature: temperature_matrix(v, z, temperature), temperature=slider)

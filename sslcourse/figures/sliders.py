@@ -1,7 +1,7 @@
-"""Interactive views: a thin shell of controls over a pure function that draws a figure.
+"""Widgets: controls above a figure, which a pure function draws from their values.
 
-The figure is an ordinary picture in the cell's output, so that it stays in the notebook where no kernel runs. Where
-there is no notebook, such as in `sslcourse run`, it is all there is: ipywidgets is not needed.
+The figure is an ordinary picture in the cell's output, so that it stays in the notebook where no kernel runs. A plain
+script, such as `sslcourse run`, gets the figure alone, and does not need ipywidgets.
 """
 
 import html
@@ -17,29 +17,30 @@ from sslcourse.errors import CourseError
 
 
 class Control:
-    """A control that a notebook shows, and whose value at first a plain script uses.
+    """A control of a widget; a plain script uses its first value.
 
-    kind: the name of an ipywidgets class. options: further arguments of it; its text is `description`.
+    kind: the name of an ipywidgets class; value: the first value; description: the text beside the control; options:
+    further arguments of the class.
     """
 
     def __init__(self, kind: str, value: Any, description: str, **options: Any):
         self.kind, self.value = kind, value
         self.options = {"description": description, "style": {"description_width": "initial"}, **options}
-        if kind != "Dropdown":  # drawn anew when it is let go, not at each step on the way; a choice has no way
+        if kind != "Dropdown":  # redraw when a slider is let go, not on the way; a Dropdown lacks the option
             self.options.setdefault("continuous_update", False)
 
     def widget(self):
-        """The control as ipywidgets has it."""
+        """The control as an ipywidgets object."""
         import ipywidgets
 
         return getattr(ipywidgets, self.kind)(value=self.value, **self.options)
 
 
 def explore(draw: Callable[..., Figure], **controls: Control) -> Figure | None:
-    """Show controls above draw(name=value, ...), drawn anew when one is let go.
+    """Show controls above the figure draw(name=value, ...), which is drawn again when a value changes.
 
-    A first failure is raised; a later one is shown in red where the figure was, and the next good value clears it.
-    Outside a notebook it returns the first figure.
+    Outside a notebook, return the first figure instead. An error in the first drawing is raised; a later one is shown
+    in red in place of the figure, until a value works again.
     """
     figure = draw(**{name: control.value for name, control in controls.items()})
     if not in_notebook():
@@ -55,7 +56,7 @@ def in_notebook() -> bool:
 
 
 def show_live(draw: Callable[..., Figure], first: Figure, widgets: dict) -> None:
-    """Display widgets, and below them the first figure, which follows them from then on."""
+    """Display widgets, and below them the first figure, which is drawn again when a widget's value changes."""
     import ipywidgets
     from IPython.display import display
 
@@ -66,9 +67,9 @@ def show_live(draw: Callable[..., Figure], first: Figure, widgets: dict) -> None
     def redraw(_change) -> None:
         try:
             handle.update(image(draw(**{name: widget.value for name, widget in widgets.items()})))
-        except CourseError as error:  # such as a word that was typed and is in no vocabulary
+        except CourseError as error:  # such as a typed word that is in no vocabulary
             handle.update(failure(str(error)))
-        except Exception:  # a callback has nobody above it to whom an error could be raised
+        except Exception:  # nobody would see an error that a callback raises
             handle.update(failure(traceback.format_exc(limit=-3)))
 
     for widget in widgets.values():
@@ -76,7 +77,7 @@ def show_live(draw: Callable[..., Figure], first: Figure, widgets: dict) -> None
 
 
 def image(figure: Figure):
-    """A figure as the PNG that a notebook keeps."""
+    """A figure as a PNG for the cell's output."""
     from IPython.display import Image
 
     file = io.BytesIO()
@@ -85,7 +86,7 @@ def image(figure: Figure):
 
 
 def failure(text: str):
-    """A traceback, in red."""
+    """An error message or traceback in red, for the cell's output."""
     from IPython.display import HTML
 
     return HTML(f'<pre style="color: #b00020">The figure could not be drawn.\n{html.escape(text)}</pre>')

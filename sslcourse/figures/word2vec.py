@@ -1,4 +1,4 @@
-"""Lesson 2.3's figures: what company they keep, analogies, which way they lean."""
+"""Lesson 2.3's figures: words that occur together, analogies, noise distributions, and directions between words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,27 +12,27 @@ from sslcourse.figures import OKABE_ITO, Control, explore, figure
 from sslcourse.origins.word2vec import company
 from sslcourse.origins.word_questions import Lexicon
 
-SHOWN = 10  # words in a list
+SHOWN = 10  # words listed in a panel
 
 
 def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: Sequence[str], window: int) -> Figure:
-    """The company that each chosen word keeps within a window: the words that stand there more often than by chance.
+    """The words that occur within a window around each chosen word more often than by chance.
 
-    words, verse: (T,) a corpus as one stream. Listed are those with the largest part in the log-likelihood ratio, which
-    leaves accidents of rare words out. Words in the company of all that were chosen are orange and hatched.
+    words, verse: (T,) a corpus as one stream. Listed are the words with the largest part in the log-likelihood ratio,
+    which leaves out accidents of rare words; those listed for every chosen word are orange and hatched.
+    CourseError for a word that is not in the corpus.
     """
-    made, axes = figure(1, len(chosen), 6 * len(chosen), 4.6)
+    fig, axes = figure(1, len(chosen), 6 * len(chosen), 4.6)
     by_chance = words.bincount(minlength=len(vocabulary)) / len(words)
     lists = []
     for word in chosen:
         if word not in vocabulary:
             raise CourseError(f"The word {word!r} is not in the corpus.")
-        near = company(words, verse, vocabulary.index(word), window, len(vocabulary))
-        factor = near / near.sum() / by_chance.clamp(min=1e-9)
-        best = (near * factor.clamp(min=1e-9).log()).topk(SHOWN).indices.tolist()
-        lists.append(
-            {vocabulary[token]: factor[token].item() for token in sorted(best, key=lambda token: -factor[token])}
-        )
+        counts = company(words, verse, vocabulary.index(word), window, len(vocabulary))
+        ratio = counts / counts.sum() / by_chance.clamp(min=1e-9)
+        best = (counts * ratio.clamp(min=1e-9).log()).topk(SHOWN).indices
+        best = best[ratio[best].argsort(descending=True, stable=True)].tolist()
+        lists.append({vocabulary[token]: ratio[token].item() for token in best})
     common = set.intersection(*map(set, lists))
     for axis, word, listed in zip(axes, chosen, lists, strict=True):
         bars = axis.barh(range(SHOWN), list(listed.values()), color=OKABE_ITO[0])
@@ -42,13 +42,13 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
         axis.set(yticks=range(SHOWN), yticklabels=list(listed), xscale="log", xlabel="times as often as by chance")
         axis.set_title(f'within {window} of "{word}"')
         axis.invert_yaxis()
-    return made
+    return fig
 
 
 def analogy(lexicons: Mapping[str, Lexicon], a: str, b: str, c: str, weight: float) -> Figure:
-    """For each named lexicon, the words nearest to v(c) + weight (v(b) - v(a)); a, b and c themselves in orange."""
-    made, axes = figure(1, len(lexicons), 6 * len(lexicons), 4.8)
-    made.suptitle(f"{c} + {weight:g} · ({b} − {a})", fontsize=17)
+    """The words nearest to v(c) + weight (v(b) - v(a)), with a panel for each named lexicon; a, b and c are orange."""
+    fig, axes = figure(1, len(lexicons), 6 * len(lexicons), 4.8)
+    fig.suptitle(f"{c} + {weight:g} · ({b} − {a})", fontsize=17)
     for axis, (name, lexicon) in zip(axes, lexicons.items(), strict=True):
         listed = lexicon.analogy(a, b, c, SHOWN, weight, open_to_all=True)
         colors = [OKABE_ITO[4] if word in (a, b, c) else OKABE_ITO[0] for word, _ in listed]
@@ -56,12 +56,12 @@ def analogy(lexicons: Mapping[str, Lexicon], a: str, b: str, c: str, weight: flo
         axis.set(yticks=range(SHOWN), yticklabels=[word for word, _ in listed], xlim=(0, 1), xlabel="cosine")
         axis.set_title(f"{name}: the nearest words")
         axis.invert_yaxis()
-    return made
+    return fig
 
 
 def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
-    """For each pair a, b the cosine of v(b) - v(a) with the mean of the other pairs' differences, as bars."""
-    made, (axis,) = figure(1, 1, 10, 1.2 + 0.45 * len(pairs))
+    """For each pair (a, b), the cosine of v(b) - v(a) with the mean of the other pairs' differences, as bars."""
+    fig, (axis,) = figure(1, 1, 10, 1.2 + 0.45 * len(pairs))
     steps = torch.stack([lexicon[b] - lexicon[a] for a, b in pairs])
     cosines = F.cosine_similarity(steps, steps.sum(dim=0) - steps)
     axis.barh(range(len(pairs)), cosines.tolist(), color=OKABE_ITO[0])
@@ -70,37 +70,37 @@ def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
     axis.set_xlabel("cosine with the mean of the other pairs' steps (0: no relation)")
     axis.axvline(0, color="gray", linewidth=1)
     axis.invert_yaxis()
-    return made
+    return fig
 
 
 def noise(counts: Tensor, probabilities: Mapping[str, Tensor]) -> Figure:
-    """Named distributions over words, (V,) each, against how often a word occurs, on logarithmic axes."""
-    made, (axis,) = figure(1, 1, 9, 4.6)
+    """Named distributions (V,) over words against the counts (V,) of the words, on logarithmic axes."""
+    fig, (axis,) = figure(1, 1, 9, 4.6)
     order = counts.argsort(descending=True)[: int((counts > 0).sum())]
     for (name, p), style in zip(probabilities.items(), ("-", "--", ":"), strict=False):
         axis.plot(counts[order].numpy(), p[order].numpy(), style, label=name)
     axis.set(xscale="log", yscale="log", xlabel="occurrences in the corpus", ylabel="chance of being drawn")
     axis.legend(frameon=False)
-    return made
+    return fig
 
 
 def leaning(groups: Mapping[str, Mapping[str, float]], left: str, right: str) -> Figure:
-    """Words as dots on a line from left to right, a row for each named group: {group: {word: cosine}}."""
-    made, (axis,) = figure(1, 1, 12, 1.2 + 1.7 * len(groups))
+    """Words as dots at their cosine with the direction from left to right, in rows: {group: {word: cosine}}."""
+    fig, (axis,) = figure(1, 1, 12, 1.2 + 1.7 * len(groups))
     for row, words in enumerate(groups.values()):
-        for n, (word, value) in enumerate(sorted(words.items(), key=lambda item: item[1])):
-            place = row + (n % 5 - 2) * 0.18  # neighbours on lines of their own, so that they can be read
-            axis.scatter(value, place, s=30, color=OKABE_ITO[row])
-            axis.annotate(word, (value, place), (5, 0), textcoords="offset points", va="center", fontsize=12)
+        for n, (word, cosine) in enumerate(sorted(words.items(), key=lambda item: item[1])):
+            y = row + (n % 5 - 2) * 0.18  # neighbouring words differ in height, so that they can be read
+            axis.scatter(cosine, y, s=30, color=OKABE_ITO[row])
+            axis.annotate(word, (cosine, y), (5, 0), textcoords="offset points", va="center", fontsize=12)
     axis.axvline(0, color="gray", linestyle=":", linewidth=2)
     axis.set(yticks=range(len(groups)), yticklabels=list(groups), ylim=(len(groups) - 0.5, -0.5))
     axis.set_xlabel(f"← {left}      cosine with the direction      {right} →")
     axis.margins(x=0.1)
-    return made
+    return fig
 
 
 def company_box(words: Tensor, verse: Tensor, vocabulary: tuple[str, ...]) -> Figure | None:
-    """Two words to type, and a slider for the window in which their company is counted, over a corpus (T,)."""
+    """The companions of two typed words in a corpus words, verse (T,), below a slider for the window."""
     return explore(
         lambda first, second, window: companions(words, verse, vocabulary, (first, second), window),
         first=Control("Text", "wheat", "word"),
@@ -110,7 +110,7 @@ def company_box(words: Tensor, verse: Tensor, vocabulary: tuple[str, ...]) -> Fi
 
 
 def analogy_box(lexicons: Mapping[str, Lexicon], a: str = "man", b: str = "woman", c: str = "king") -> Figure | None:
-    """The analogy box: three words to type, a slider for the weight of the offset; one or more named lexicons."""
+    """The analogy of three typed words in the named lexicons, below a slider for the weight of the offset."""
     return explore(
         lambda a, b, c, weight: analogy(lexicons, a, b, c, weight),
         **{name: Control("Text", word, name) for name, word in zip("abc", (a, b, c), strict=True)},

@@ -13,7 +13,7 @@ from sslcourse.checks.apply import call, same
 
 
 class Operations(TorchFunctionMode):
-    """Counts the calls of torch within its block; each number that `tolist` hands to plain Python is one, too."""
+    """Count the calls of torch within a block, and each number that `tolist` hands to plain Python as one more."""
 
     count = 0
 
@@ -23,30 +23,30 @@ class Operations(TorchFunctionMode):
 
 
 def batch_run(fn: Callable, inputs: dict) -> dict:
-    """As `call`, for a function of a batch, with the operations it needs by the number of samples, 4 and 32."""
+    """As `call`, for a function of a batch, with "operations": how many it needs for 4 and for 32 samples."""
     batches = {n: repeated(inputs, n) for n in (4, 32)}
     outputs, operations = call(fn, inputs), []
     for n, batch in batches.items():
-        with Operations() as seen:
+        with Operations() as counter:
             fn(**batch)
-        operations.append((n, seen.count))
+        operations.append((n, counter.count))
     return outputs | {"operations": operations}
 
 
 def repeated(inputs: dict, n: int) -> dict:
-    """The same inputs with n samples: tensors (B,...) become (n,...), and what is no tensor stays."""
+    """Inputs with their samples repeated or cut to n: tensors (B,...) become (n,...), other values stay."""
     return {k: v[torch.arange(n) % len(v)] if isinstance(v, Tensor) else v for k, v in inputs.items()}
 
 
 def factor_features(inputs: dict) -> Callable:
-    """h: sprites (N,3,32,32) uint8 -> features (N,dim), as a seed makes it; its features have a mean far from zero."""
+    """A random encoder h: sprites (N,3,32,32) uint8 -> features (N,dim) whose mean is far from zero."""
     generator = torch.Generator().manual_seed(inputs["seed"])
     W = torch.randn(3 * 32 * 32, inputs["dim"], generator=generator) / 20
     return lambda pictures: torch.relu(pictures.flatten(1).float() / 255 @ W + 1)
 
 
 def factor_run(fn: Callable, inputs: dict) -> dict:
-    """The invariance that fn finds of h as a seed makes it, on sprites with the factors that were given."""
+    """The invariance that fn measures of the inputs' random encoder, on sprites with the inputs' factors."""
     from sslcourse.data.sprites import render
 
     factors = inputs["factors"]

@@ -11,7 +11,7 @@ from sslcourse.checks.apply import loss_run, plain, same
 
 
 def unroll_run(fn: Callable, inputs: dict) -> dict:
-    """The layers as lists of [weight, bias], and the lists of tensors among the inputs that were altered."""
+    """The layers as lists of [weight, bias], and the names of the inputs, lists of tensors, that were altered."""
     before = copy.deepcopy(inputs)
     result = plain(fn(**inputs))
 
@@ -22,23 +22,23 @@ def unroll_run(fn: Callable, inputs: dict) -> dict:
 
 
 def small_encoder(W: Tensor) -> Callable:
-    """x (N,D) -> code sigmoid(x W^T), (N,d)."""
+    """An encoder: x (N,D) -> code sigmoid(x W^T), (N,d)."""
     return lambda x: torch.sigmoid(x.to(W) @ W.T)
 
 
 def small_decoder(V: Tensor) -> Callable:
-    """Code (N,d) -> logits, (N,D)."""
+    """A decoder: code (N,d) -> logits code V^T, (N,D)."""
     return lambda code: code.to(V) @ V.T
 
 
 def denoising_run(fn: Callable, inputs: dict) -> dict:
-    """The loss, what the encoder was given, and whether a gradient reaches encoder and decoder."""
+    """The loss, the batches that the encoder received, and whether a gradient reaches encoder and decoder."""
     W, V = (inputs.pop(name).requires_grad_() for name in ("W", "V"))
-    encoder, seen = small_encoder(W), []
+    encoder, received = small_encoder(W), []
 
     def encode(x: Tensor) -> Tensor:
-        seen.append(x.detach().clone())
+        received.append(x.detach().clone())
         return encoder(x)
 
     outputs, gradients = loss_run(partial(fn, encode=encode, decode=small_decoder(V)), inputs, [W, V])
-    return outputs | {"seen": plain(seen), "connected": all(gradient is not None for gradient in gradients)}
+    return outputs | {"received": plain(received), "connected": all(gradient is not None for gradient in gradients)}

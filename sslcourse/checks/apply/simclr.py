@@ -8,13 +8,13 @@ from sslcourse.checks.apply import loss_run
 
 
 def xent_run(fn: Callable, inputs: dict) -> dict:
-    """The loss, and its gradient with respect to v where one was recorded."""
+    """The loss, and its gradient with respect to v, None where there is none."""
     outputs, (gradient,) = loss_run(fn, inputs, [inputs["v"].requires_grad_()])
     return outputs | {"gradient": gradient}
 
 
 def momentum_run(fn: Callable, inputs: dict) -> dict:
-    """What has become of the very tensors that were handed over, and whether autograd took notes."""
+    """The parameters after the update, and whether autograd recorded it."""
     slow = [nn.Parameter(p, requires_grad=inputs["slow_asks"]) for p in inputs["slow"]]
     fast = [nn.Parameter(p) for p in inputs["fast"]]
     fn(list(slow), list(fast), inputs["m"])

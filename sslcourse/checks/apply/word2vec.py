@@ -6,6 +6,6 @@ from sslcourse.checks.apply import loss_run
 
 
 def sampling_run(fn: Callable, inputs: dict) -> dict:
-    """The loss of pairs beside noise, and its gradients with respect to h, u and noise where they were recorded."""
+    """The loss, and its gradients with respect to h, u and noise, None where there is none."""
     outputs, gradients = loss_run(fn, inputs, [inputs[name].requires_grad_() for name in ("h", "u", "noise")])
     return outputs | {"gradients": gradients}
