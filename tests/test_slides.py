@@ -103,8 +103,8 @@ def test_the_live_notebook_presents(lab, page):  # noqa: F811
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url("4_contrastive/2_simclr.ipynb").replace("/lab/tree/", "/rise/"))
-    page.wait_for_selector(".reveal section.present h1", timeout=60_000)
+    page.wait_for_selector(".reveal section.present h1", timeout=300_000)
     page.keyboard.press("Space")
-    page.wait_for_selector(".reveal section.present h2:has-text('Predict')", timeout=10_000)
+    page.wait_for_selector(".reveal section.present h2:has-text('Predict')", timeout=120_000)
     photograph(page, "rise")
     assert not errors
