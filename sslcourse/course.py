@@ -77,7 +77,7 @@ def modules() -> dict[str, str]:
 
 def lessons() -> list[Lesson]:
     """All lessons in the order of the course; a hole in course.toml is a CourseError that names it."""
-    found: dict[str, Lesson] = {}
+    by_id: dict[str, Lesson] = {}
     for entry in read_map().get("lesson", []):
         try:
             exercises = [Exercise(**exercise) for exercise in entry.get("exercise", [])]
@@ -93,10 +93,10 @@ def lessons() -> list[Lesson]:
             )
         except (KeyError, TypeError) as error:
             raise CourseError(f"course.toml, lesson {entry.get('id', '?')}: {error} is missing or wrong.") from None
-        if lesson.id in found or len(lesson.exercises) < len(exercises):
+        if lesson.id in by_id or len(lesson.exercises) < len(exercises):
             raise CourseError(f"course.toml: lesson {lesson.id}, or an exercise in it, is there twice.")
-        found[lesson.id] = lesson
-    return list(found.values())
+        by_id[lesson.id] = lesson
+    return list(by_id.values())
 
 
 def lesson(name: str | Path) -> Lesson:
@@ -105,5 +105,5 @@ def lesson(name: str | Path) -> Lesson:
     for entry in everything:
         if str(name) in (entry.id, entry.file) or Path(name).resolve() in (entry.source, entry.notebook):
             return entry
-    known = ", ".join(entry.id for entry in everything)
-    raise CourseError(f"There is no lesson {str(name)!r}; the lessons are {known}.")
+    ids = ", ".join(entry.id for entry in everything)
+    raise CourseError(f"There is no lesson {str(name)!r}; the lessons are {ids}.")

@@ -20,15 +20,15 @@ def best_device() -> torch.device:
 
 
 def named(name: str) -> torch.device:
-    """The device with this name, such as "cpu" or "cuda:1". CourseError, with those there are, where it is not here."""
+    """The device with this name, such as "cpu" or "cuda:1". CourseError, with the names there are, for another."""
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):  # a name of no device, or of one that this torch or this machine has not
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         count = torch.accelerator.device_count() if accelerator else 0
-        here = ["cpu", *(f"{accelerator.type}:{number}" for number in range(count))]
-        raise CourseError(f"There is no device {name!r} here; choose one of {', '.join(here)}.") from None
+        names = ["cpu", *(f"{accelerator.type}:{number}" for number in range(count))]
+        raise CourseError(f"There is no device {name!r} here; choose one of {', '.join(names)}.") from None
     return device
 
 

@@ -95,15 +95,15 @@ class MeanOfWords(nn.Module):
 
     def __init__(self, vectors: Tensor, counts: Tensor | None = None):
         super().__init__()
-        known = torch.ones(len(vectors)) if counts is None else (counts > 0).float()
-        known[0] = 0
+        counted = torch.ones(len(vectors)) if counts is None else (counts > 0).float()
+        counted[0] = 0
         self.table = nn.Parameter(vectors.detach().clone())
-        self.register_buffer("known", known.to(vectors.device))
+        self.register_buffer("counted", counted.to(vectors.device))
         self.dim = vectors.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.where(x < len(self.table), x, 0)
-        weights = self.known[x]
+        weights = self.counted[x]
         total = F.embedding_bag(x, self.table, mode="sum", per_sample_weights=weights)
         return total / weights.sum(dim=1, keepdim=True).clamp(min=1)
 

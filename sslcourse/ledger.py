@@ -205,8 +205,8 @@ class Log:
 
     def table(self, prefix: str) -> Table:
         """This run's values below a prefix, each with the ledger's mean ± std in brackets."""
-        known = self.measured["entries"] if self.measured else {}
-        cells = {key: self._cell(key, known) for key in [*self.run, *known] if key.startswith(prefix)}
+        entries = self.measured["entries"] if self.measured else {}
+        cells = {key: self._cell(key, entries) for key in [*self.run, *entries] if key.startswith(prefix)}
         if not cells:
             raise CourseError(f"Nothing was recorded or measured below {prefix!r}.")
         note = (
@@ -216,20 +216,20 @@ class Log:
 
     def spread(self, prefix: str) -> dict[str, dict[str, tuple[float, float]]]:
         """Mean and std over the ledger's seeds of what was measured below a prefix: {row: {column: (mean, std)}}."""
-        found: dict[str, dict] = {}
+        rows: dict[str, dict] = {}
         for key, item in (self.measured["entries"] if self.measured else {}).items():
             if key.startswith(prefix):
                 row, _, column = key.removeprefix(prefix).rpartition("/")
-                found.setdefault(row, {})[column] = (item["mean"], item["std"])
-        return found
+                rows.setdefault(row, {})[column] = (item["mean"], item["std"])
+        return rows
 
-    def _cell(self, key: str, known: dict) -> str:
+    def _cell(self, key: str, entries: dict) -> str:
         own = self.run.get(key)
         text = "–"
         if own:
             digits = default_digits(own["unit"]) if own["digits"] is None else own["digits"]
             text = with_unit(f"{own['value']:.{digits}f}", own["unit"])
-        return f"{text} ({render(known[key])})" if key in known else text
+        return f"{text} ({render(entries[key])})" if key in entries else text
 
 
 def of_lesson(name: str) -> Log:

@@ -32,7 +32,7 @@ def few_labels(split: Split, labels_per_class: int | None, seed: int) -> Split:
     fewest = min(map(len, of_class))
     if not 1 <= labels_per_class <= fewest:
         raise CourseError(f"labels_per_class is {labels_per_class}; it must lie in 1 to {fewest}, or be None: all.")
-    rows = torch.cat([found[:labels_per_class] for found in of_class])
+    rows = torch.cat([drawn[:labels_per_class] for drawn in of_class])
     return Split(split.x[rows], split.y[rows])
 
 

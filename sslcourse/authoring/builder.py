@@ -125,14 +125,16 @@ def write_pages() -> None:
 def stale(lessons: list[Lesson] | None = None) -> list[str]:
     """One sentence for each notebook, and README, that is not what course/ says; with no lessons named, of all."""
     everything = course.lessons()
-    found = [sentence for lesson in lessons or everything if (sentence := stale_notebook(lesson))]
+    sentences = [sentence for lesson in lessons or everything if (sentence := stale_notebook(lesson))]
     if lessons is None:
-        known = {lesson.notebook for lesson in everything}
-        built = (path for path in sorted(paths.NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts)
-        found += [f"{path.relative_to(paths.ROOT)} belongs to no lesson." for path in built if path not in known]
+        notebooks = {lesson.notebook for lesson in everything}
+        present = (path for path in sorted(paths.NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts)
+        strays = [path.relative_to(paths.ROOT) for path in present if path not in notebooks]
         outdated = [path.name for path in text.pages() if len(set(text.page(path))) > 1]
-        found += [f"{name} is not what ledger and course say; run `sslcourse build --no-execute`." for name in outdated]
-    return found
+        sentences += [f"{path} belongs to no lesson." for path in strays]
+        advice = "is not what ledger and course say; run `sslcourse build --no-execute`."
+        sentences += [f"{name} {advice}" for name in outdated]
+    return sentences
 
 
 def stale_notebook(lesson: Lesson) -> str | None:

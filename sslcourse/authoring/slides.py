@@ -24,7 +24,7 @@ def write_slides(lesson: Lesson, path: Path) -> None:
         if has_picture(cell):
             cell.metadata.tags = [*cell.metadata.get("tags", []), PICTURE]
         if cell.cell_type == "markdown":
-            cell.source = FORMULA.sub(lambda found: set_aside(found, formulas), cell.source)
+            cell.source = FORMULA.sub(lambda match: set_aside(match, formulas), cell.source)
     page = render(notebook, f"{lesson.id} {lesson.title}")
     for number, mathml in enumerate(formulas):
         page = page.replace(token(number), mathml)
@@ -44,12 +44,12 @@ def has_picture(cell: NotebookNode) -> bool:
     return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
 
 
-def set_aside(found: re.Match, formulas: list[str]) -> str:
+def set_aside(match: re.Match, formulas: list[str]) -> str:
     """Enter a formula as MathML, which browsers draw by themselves, and leave a token that Markdown does not touch."""
-    tex = found["block"] or found["inline"]
+    tex = match["block"] or match["inline"]
     if tex is None:
-        return found[0]
-    formulas.append(mathml(tex, "block" if found["block"] else "inline"))
+        return match[0]
+    formulas.append(mathml(tex, "block" if match["block"] else "inline"))
     return token(len(formulas) - 1)
 
 
@@ -63,10 +63,10 @@ def mathml(tex: str, display: str) -> str:
 
     for macro, instead in NOT_KNOWN.items():
         tex = re.sub(rf"{re.escape(macro)}(?![a-zA-Z])", lambda _, instead=instead: instead, tex)
-    made = convert(tex, display=display)
-    if left := re.search(r"\\\w+|<merror|<mi>&<", made):
+    markup = convert(tex, display=display)
+    if left := re.search(r"\\\w+|<merror|<mi>&<", markup):
         raise BuildError(f"slides cannot show the formula {tex!r}: {left[0]} is not understood.")
-    return made
+    return markup
 
 
 def render(notebook: NotebookNode, title: str) -> str:

@@ -55,9 +55,9 @@ def finish(cell: NotebookNode, lesson: Lesson, unmeasured: bool) -> None:
     if tags:
         cell.metadata.tags = tags
     if cell.cell_type == "markdown":
-        if found := typed_numbers.found(cell.source):
+        if numbers := typed_numbers.found(cell.source):
             raise BuildError(
-                f"{found[0]!r} is typed by hand: take it from the ledger or course.toml, as {{{{ key }}}}."
+                f"{numbers[0]!r} is typed by hand: take it from the ledger or course.toml, as {{{{ key }}}}."
             )
         cell.source = text.render(cell.source, lesson, unmeasured)
 
@@ -71,10 +71,10 @@ def default_slide(cell: NotebookNode) -> str:
 
 
 def check_names(notebook: NotebookNode, lesson: Lesson) -> None:
-    """Answers are found by cell id, so that the exercises of source and map must be the same, by name."""
+    """Refuse a source with other exercises than the map: answers are looked up by cell id."""
     graded = {cell.id: cell.metadata.nbgrader for cell in notebook.cells if "nbgrader" in cell.metadata}
-    exercises = {id for id, found in graded.items() if found["solution"]}
-    checks = {id for id, found in graded.items() if found["grade"]}
+    exercises = {id for id, metadata in graded.items() if metadata["solution"]}
+    checks = {id for id, metadata in graded.items() if metadata["grade"]}
     if exercises != set(lesson.exercises) or checks != {f"{name}-check" for name in lesson.exercises}:
         raise BuildError(
             f"{lesson.source.name}: course.toml has the exercises {sorted(lesson.exercises)}; the source has answer "

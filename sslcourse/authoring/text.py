@@ -27,8 +27,8 @@ def reference(key: str, lesson: Lesson, unmeasured: bool) -> str:
         return fact(what.strip(), lesson)
     content = ledger.results(lesson.results)
     if kind == "table":
-        found = content and ledger.measured_table(what.strip(), content)
-        text = found and found._repr_markdown_()
+        table = content and ledger.measured_table(what.strip(), content)
+        text = table and table._repr_markdown_()
     else:
         entry = content and content["entries"].get(key)
         text = entry and ledger.with_unit(ledger.render(entry), entry["unit"])
@@ -93,26 +93,26 @@ def relative(path: Path, folder: Path) -> str:
 
 def citation(key: str, lesson: Lesson) -> str:
     """(Chen et al., 2020), with a link; 2020a and 2020b where the lesson cites two that would look alike."""
-    known = bibliography()
-    if key not in known:
+    entries = bibliography()
+    if key not in entries:
         raise BuildError(f"references.bib has no {key!r}.")
-    label, url = known[key]
+    label, url = entries[key]
     cited = dict.fromkeys(CITED.findall(lesson.source.read_text(encoding="utf-8")))
-    alike = [other for other in cited if other in known and known[other][0] == label]
+    alike = [other for other in cited if other in entries and entries[other][0] == label]
     letter = ascii_lowercase[alike.index(key)] if len(alike) > 1 else ""
     return f"([{label}{letter}]({url}))"
 
 
 def bibliography() -> dict[str, tuple[str, str]]:
     """course/references.bib: key -> (authors and year, link)."""
-    found = {}
+    entries = {}
     text = (paths.COURSE / "references.bib").read_text(encoding="utf-8")
     for key, entry in re.findall(r"@\w+\{([\w-]+),(.*?)\n\}", text, re.DOTALL):
         fields = dict(re.findall(r"^\s*(\w+) = \{(.*)\},?$", entry, re.MULTILINE))
         names = [author.split(",")[0].strip() for author in fields["author"].split(" and ")]
         who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
-        found[key] = f"{who}, {fields['year']}", fields["url"]
-    return found
+        entries[key] = f"{who}, {fields['year']}", fields["url"]
+    return entries
 
 
 def pages() -> list[Path]:

@@ -30,14 +30,14 @@ class Split:
         return len(self.x)
 
     def first(self, n: int) -> "Split":
-        """The first n samples of each class, in the order that they have here."""
+        """The first n samples of each class, in the order of the split."""
         rows = torch.cat([(self.y == label).nonzero()[:n, 0] for label in self.y.unique()]).sort().values
         return Split(self.x[rows], self.y[rows], {name: values[rows] for name, values in self.factors.items()})
 
 
 @dataclass(frozen=True)
 class Unlabeled:
-    """Inputs x, as in Split, of a data set's training split. There is no label in here to peek at."""
+    """Inputs x, as in Split, of a data set's training split. It holds no label to peek at."""
 
     name: str
     x: Tensor

@@ -46,12 +46,12 @@ def photographs() -> list[Tensor]:
     from skimage import data as skimage_data
     from sklearn.datasets import load_sample_images
 
-    found = [getattr(skimage_data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket", "retina")]
-    found += [skimage_data.hubble_deep_field(), skimage_data.immunohistochemistry()]
-    found += [skimage_data.stereo_motorcycle()[0]]
-    found += [getattr(skimage_data, name)() for name in ("brick", "grass", "gravel")]
-    found += load_sample_images().images
-    tensors = [torch.tensor(image) for image in found]
+    images = [getattr(skimage_data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket", "retina")]
+    images += [skimage_data.hubble_deep_field(), skimage_data.immunohistochemistry()]
+    images += [skimage_data.stereo_motorcycle()[0]]
+    images += [getattr(skimage_data, name)() for name in ("brick", "grass", "gravel")]
+    images += load_sample_images().images
+    tensors = [torch.tensor(image) for image in images]
     return [(image.expand(3, -1, -1) if image.ndim == 2 else image[..., :3].permute(2, 0, 1)) for image in tensors]
 
 

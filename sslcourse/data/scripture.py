@@ -88,12 +88,12 @@ def splits(x: Tensor, y: Tensor, factors: dict[str, Tensor]) -> dict[str, Split]
     place = torch.arange(len(y)) - (sizes.cumsum(0) - sizes)[y]  # of the verse in its book
     piece = PIECES * place // sizes[y]
     in_val, in_test = (torch.isin(piece, torch.tensor(pieces)) for pieces in (VAL, TEST))
-    made, seen = {}, set()
+    splits, seen = {}, set()
     for name, chosen in {"train": ~in_val & ~in_test, "val": in_val, "test": in_test}.items():
         rows = [row for row in chosen.nonzero()[:, 0].tolist() if name == "train" or text_of(x[row]) not in seen]
         seen |= {text_of(x[row]) for row in rows}
-        made[name] = Split(x[rows], y[rows], {key: value[rows] for key, value in factors.items()})
-    return made
+        splits[name] = Split(x[rows], y[rows], {key: value[rows] for key, value in factors.items()})
+    return splits
 
 
 def text_of(verse: Tensor) -> bytes:

@@ -95,7 +95,7 @@ def adamw(device: torch.device) -> Callable:
 
 
 def described(unlabeled: Unlabeled, model: parallel.Model, optimizer: torch.optim.Optimizer) -> dict:
-    """What a run's checkpoint must have been made with to be gone on from: data, task, its settings, shapes."""
+    """What a checkpoint must agree in with the run that goes on from it: data, task, its settings, shapes."""
     return {
         "data": unlabeled.name,
         "samples": len(unlabeled),
