@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
 from sslcourse.figures import OKABE_ITO, Control, explore, figure
-from sslcourse.origins.word2vec import company
+from sslcourse.origins.word2vec import cooccurrences
 from sslcourse.origins.word_questions import Lexicon
 
 SHOWN = 10  # words in a list
@@ -27,7 +27,7 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
     for word in chosen:
         if word not in vocabulary:
             raise CourseError(f"The word {word!r} is not in the corpus.")
-        near = company(words, verse, vocabulary.index(word), window, len(vocabulary))
+        near = cooccurrences(words, verse, vocabulary.index(word), window, len(vocabulary))
         factor = near / near.sum() / by_chance.clamp(min=1e-9)
         best = (near * factor.clamp(min=1e-9).log()).topk(SHOWN).indices.tolist()
         lists.append(
