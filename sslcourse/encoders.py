@@ -1,4 +1,4 @@
-"""Feature extractors h_theta: small enough for two CPU cores, each a batch -> features (B, dim).
+"""Feature extractors h_theta: small enough for two CPU cores; each maps a batch to features (B,dim).
 
 Images are float (B,C,H,W) in [0,1]; token sequences are int64 (B,L). `encoder.dim` is the number of features.
 """
@@ -11,9 +11,9 @@ from sslcourse.devices import budget
 
 
 class ConvNet(nn.Module):
-    """Patches of 4x4 pixels, two 3x3 convolutions with a pooling between, the mean over places: (B,C,H,W) -> (B,dim).
+    """Patches of 4x4 pixels, two 3x3 convolutions with pooling between, the mean over positions: (B,C,H,W) -> (B,dim).
 
-    H and W of at least 8; widths: channels of the three layers. Batch normalisation and ReLU after each. Patches and
+    H and W are at least 8; widths: channels of the three layers, each with batch normalisation and ReLU. Patches and
     stride 1 keep nearly all arithmetic in large matrix products; strided convolutions are slow to train on CPUs.
     """
 
@@ -39,7 +39,7 @@ class ConvNet(nn.Module):
 class ViT(nn.Module):
     """A tiny vision Transformer: patches -> tokens -> pre-norm blocks -> the mean token: (B,C,H,W) -> (B,dim).
 
-    H and W are `size`, a multiple of `patch`. It normalises each sample by itself (LayerNorm), so no sample's features
+    H and W are `size`, a multiple of `patch`. LayerNorm normalises each sample by itself, so no sample's features
     depend on the batch. After Dosovitskiy et al., 2021, with the mean in place of the class token.
     """
 
@@ -57,9 +57,9 @@ class ViT(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """A tiny Transformer over tokens; 0 is padding and is left out of the mean: int64 (B,L) -> (B,dim).
+    """A tiny Transformer over tokens, and the mean of its outputs: int64 (B,L), padded with 0, -> (B,dim).
 
-    `vocabulary` counts the tokens, padding included; L is at most `length`.
+    `vocabulary` is the number of tokens, padding included; L is at most `length`. Padding is left out of the mean.
     """
 
     def __init__(self, vocabulary: int, length: int = 96, dim: int = 128, depth: int = 2):
@@ -74,7 +74,7 @@ class TextEncoder(nn.Module):
         padding = x == 0
         tokens = self.tokens(x) + self.position[:, : x.shape[1]]
         tokens = self.norm(self.blocks(tokens, src_key_padding_mask=padding))
-        # Filled, not multiplied by 0: a row of padding alone is nan in there.
+        # Filled, not multiplied by 0: the outputs of a row of padding alone are nan.
         words = tokens.masked_fill(padding.unsqueeze(2), 0).sum(dim=1)
         return words / (~padding).sum(dim=1, keepdim=True).clamp(min=1)
 
@@ -90,26 +90,26 @@ def transformer(dim: int, depth: int) -> nn.TransformerEncoder:
 class MeanOfWords(nn.Module):
     """h_theta of a verse: the mean of its words' vectors (V,d): tokens (B,L), padded with 0, -> (B,d).
 
-    Left out are padding, tokens beyond the table, and words with a count of 0, if counts (V,) are given.
+    Padding, tokens beyond the table and, where counts (V,) are given, words with a count of 0 are left out.
     """
 
     def __init__(self, vectors: Tensor, counts: Tensor | None = None):
         super().__init__()
-        counted = torch.ones(len(vectors)) if counts is None else (counts > 0).float()
-        counted[0] = 0
+        has_vector = torch.ones(len(vectors)) if counts is None else (counts > 0).float()
+        has_vector[0] = 0
         self.table = nn.Parameter(vectors.detach().clone())
-        self.register_buffer("counted", counted.to(vectors.device))
+        self.register_buffer("has_vector", has_vector.to(vectors.device))
         self.dim = vectors.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.where(x < len(self.table), x, 0)
-        weights = self.counted[x]
+        weights = self.has_vector[x]
         total = F.embedding_bag(x, self.table, mode="sum", per_sample_weights=weights)
         return total / weights.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 class BagOfWords(nn.Module):
-    """The raw input of text: how often each of the `size` most frequent words stands in a verse: (B,L) -> (B,size).
+    """The raw input of text: how often each of the `size` most frequent words occurs in a verse: (B,L) -> (B,size).
 
     Tokens are numbered by frequency, the most frequent first; 0 is padding.
     """
@@ -119,6 +119,6 @@ class BagOfWords(nn.Module):
         self.dim = size
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.new_zeros(len(x), self.dim + 1, dtype=torch.float32)
+        counts = x.new_zeros(len(x), self.dim + 1, dtype=torch.float32)
         counted = (x <= self.dim) & (x > 0)
-        return rows.scatter_add_(1, torch.where(counted, x, 0), counted.float())[:, 1:]
+        return counts.scatter_add_(1, torch.where(counted, x, 0), counted.float())[:, 1:]

@@ -31,7 +31,8 @@ def embed(encoder: nn.Module, x: Tensor, batch_size: int = 1024) -> Tensor:
 def feature_std(features: Tensor) -> Tensor:
     """Collapse meter: standard deviation of the L2-normalised features (N,D), mean over dimensions, times sqrt(D).
 
-    1 when the directions fill the sphere, 0 when all are the same. Source: Chen and He, 2021 (SimSiam), section 4.1.
+    1 when directions are spread evenly over the sphere, 0 when all are equal. Source: Chen and He, 2021 (SimSiam),
+    section 4.1.
     """
     return F.normalize(features, dim=1).std(dim=0).mean() * features.shape[1] ** 0.5
 
@@ -41,7 +42,7 @@ def effective_rank(features: Tensor) -> Tensor:
 
     Source: Roy and Vetterli, 2007, "The effective rank"; it falls when dimensions collapse one by one.
     """
-    s = torch.linalg.svdvals((features - features.mean(dim=0)).cpu())  # not every accelerator has it
+    s = torch.linalg.svdvals((features - features.mean(dim=0)).cpu())  # not every accelerator has an SVD
     p = s / s.sum().clamp(min=torch.finfo(s.dtype).tiny)
     return torch.exp(torch.special.entr(p).sum())
 
@@ -63,25 +64,25 @@ def uniformity(v: Tensor) -> Tensor:
 
 
 def invariance(encoder: nn.Module, x: Tensor, changed: Tensor) -> Tensor:
-    """Mean cosine similarity (N,) -> scalar of features of x and of its changed version, both raw (N,C,H,W)."""
+    """Mean centred cosine similarity, a scalar, of the features of x and of its changed version, both raw (N,C,H,W)."""
     return centred_cosine(embed(encoder, x), embed(encoder, changed)).mean()
 
 
 def centred_cosine(before: Tensor, after: Tensor) -> Tensor:
-    """Cosine similarity (N,) of features (N,D) before and after a change, without the mean feature before it.
+    """Cosine similarity (N,) of features (N,D) before and after a change, both less the mean feature before it.
 
-    With the mean, an encoder that answers nearly the same to everything would look invariant.
+    With that mean left in, an encoder whose features hardly differ between inputs would look invariant.
     """
     mean = before.mean(dim=0)
     return F.cosine_similarity(before - mean, after - mean)
 
 
 def factor_invariance(h: Callable, render: Callable, factors: dict[str, Tensor], name: str, order: Tensor) -> Tensor:
-    """How alike features stay when one factor changes and no other: 1 where they do not feel it, about 0 at random.
+    """How similar features stay when one factor changes: 1 where they do not depend on it, about 0 at random.
 
     h: pictures (N,...) -> features (N,D). render(**factors) draws the pictures, factors: name -> (N,). Sample i is
-    given the value that sample order[i] has of the factor `name`. Returns the mean over samples of the cosine of
-    features before and after, the mean feature before taken from both. Compare Goodfellow et al., 2009.
+    given sample order[i]'s value of the factor `name`. Returns the mean over samples of `centred_cosine` before and
+    after. Compare Goodfellow et al., 2009.
     """
     changed = factors | {name: factors[name][order]}
     return centred_cosine(h(render(**factors)), h(render(**changed))).mean()

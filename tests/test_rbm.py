@@ -224,7 +224,7 @@ def test_everybody_runs_first_equally_often_and_the_quickest_time_counts(monkeyp
 
         return run
 
-    assert sklearn_rbm.race({name: runner(name) for name in "ab"}, rounds=4) == {"a": 2.0, "b": 4.0}
+    assert sklearn_rbm.quickest_times({name: runner(name) for name in "ab"}, rounds=4) == {"a": 2.0, "b": 4.0}
     assert "".join(order) == "abbaabba"
 
 

@@ -17,7 +17,7 @@ from sslcourse.origins.word_questions import (
     RELATIONS,
     Lexicon,
     analogies,
-    company_ratio,
+    cooccurrence_ratio,
     families,
     lean,
     questions,
@@ -143,7 +143,7 @@ def test_rare_words_leave_the_stream():
 
 def test_company_counts_both_sides_within_a_verse():
     words, verse = torch.tensor([1, 2, 3, 1]), torch.tensor([0, 0, 0, 1])
-    assert word2vec.company(words, verse, 2, 2, 4).tolist() == [0, 1, 0, 1]
+    assert word2vec.cooccurrences(words, verse, 2, 2, 4).tolist() == [0, 1, 0, 1]
 
 
 @pytest.fixture
@@ -241,8 +241,8 @@ def test_parts_are_books_together():
     assert named["Malachi"] == "prophets" and named["Acts"] == "gospels, acts" and named["Revelation"] == "letters"
 
 
-def test_company_ratio_counts_who_stands_near():
+def test_cooccurrence_ratio_counts_who_stands_near():
     vocabulary = ("", "nurse", "she", "he", "far")
     words, verse = torch.tensor([1, 2, 4, 1, 2, 3, 4, 4, 3]), torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
-    ratio = company_ratio(words, verse, vocabulary, "nurse", "he", "she")
+    ratio = cooccurrence_ratio(words, verse, vocabulary, "nurse", "he", "she")
     assert ratio == pytest.approx(math.log(3 / 2)), "twice she, once he, and one added to both"

@@ -309,7 +309,7 @@ RUNNERS = {
     "PCD": lambda passes: ours(passes, persistent=True),
 }
 ROUNDS, PASSES = training.budget(cpu=6, gpu=6), training.budget(cpu=5, gpu=5)
-quickest = sklearn_rbm.race({name: partial(train, 1) for name, train in RUNNERS.items()}, ROUNDS)
+quickest = sklearn_rbm.quickest_times({name: partial(train, 1) for name, train in RUNNERS.items()}, ROUNDS)
 for name, train in RUNNERS.items():
     rbm = train(PASSES)
     log.record(f"race/{name}/reconstruction error", (rbm.reconstruct(x_test) - x_test).square().mean(), digits=3)

@@ -493,7 +493,7 @@ word_figures.leaning(lean, "he", "she")
 for group, leaning in lean.items():
     log.record(f"bias/{group}/mean lean to she", sum(leaning.values()) / len(leaning))
 everyone = {word: value for leaning in lean.values() for word, value in leaning.items()}
-company = partial(word_questions.company_ratio, words, verse, bible.vocabulary)
+company = partial(word_questions.cooccurrence_ratio, words, verse, bible.vocabulary)
 ratios = [company(word, "he him his", "she her") for word in everyone]
 correlation = spearmanr(list(everyone.values()), ratios).statistic
 log.record("bias/rank correlation with counts", correlation)

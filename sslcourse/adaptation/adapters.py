@@ -1,4 +1,4 @@
-"""Low-rank adapters: the pretrained weight is kept, and a correction of low rank learns beside it (Hu et al., 2022)."""
+"""Low-rank adapters: the pretrained weight stays frozen, and a low-rank correction is learned (Hu et al., 2022)."""
 
 import copy
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from sslcourse.errors import CourseError
 def lora(layer: nn.Linear, rank: int, alpha: float) -> nn.Module:
     """A frozen linear layer with an adapter beside it: x (...,in) -> layer(x) + alpha/rank x A^T B^T, (...,out).
 
-    A (rank,in) starts at random and B (out,rank) at zero, so that the module starts as the layer; only they learn.
-    Source: Hu et al., 2022, section 4.1.
+    A (rank,in) starts at random and B (out,rank) at zero, so that the module starts equal to the layer; only A and B
+    learn. They have the layer's precision and device. Source: Hu et al., 2022, section 4.1.
     """
 
     class LoRA(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = layer.requires_grad_(False)
-            size = layer.weight  # whose device and precision the adapter's matrices have
-            self.A = nn.Parameter(torch.randn_like(size[:1].expand(rank, -1)) / layer.in_features**0.5)
-            self.B = nn.Parameter(size.new_zeros(len(size), rank))
+            weight = layer.weight
+            self.A = nn.Parameter(torch.randn_like(weight[:1].expand(rank, -1)) / layer.in_features**0.5)
+            self.B = nn.Parameter(weight.new_zeros(len(weight), rank))
 
         def forward(self, x: Tensor) -> Tensor:
             return self.layer(x) + alpha / rank * (x @ self.A.T @ self.B.T)
@@ -32,12 +32,12 @@ def lora(layer: nn.Linear, rank: int, alpha: float) -> nn.Module:
 
 
 class OnPatches(nn.Module):
-    """A convolution as what it is, one linear layer on all patches: (B,C,H,W) -> (B,C',H',W').
+    """A convolution written as one linear layer on all patches: (B,C,H,W) -> (B,C',H',W').
 
-    `linear`: any linear module, (...,C * kernel) -> (...,C'). What it makes of the identity is its weight, adapters
-    included; convolving with that is quicker than cutting patches out. The bias stays beside it.
+    `linear` is any linear module, (...,C * kernel) -> (...,C'). Its output for the identity matrix is its transposed
+    weight, adapters included; convolving with that is faster than cutting out patches. The bias is kept separately.
 
-    Raises CourseError for a convolution in groups, or padded with anything but zeros.
+    Raises CourseError for a convolution in several groups, or padded with anything but zeros.
     """
 
     def __init__(self, conv: nn.Conv2d):
@@ -55,7 +55,7 @@ class OnPatches(nn.Module):
 
 
 def add_lora(encoder: nn.Module, rank: int, alpha: float, lora: Callable = lora) -> nn.Module:
-    """A frozen copy of an encoder, whose convolutions have adapters: lora(layer, rank, alpha) on their patches."""
+    """A frozen copy of an encoder in which each convolution has an adapter: lora(layer, rank, alpha) on its patches."""
     adapted = copy.deepcopy(encoder).requires_grad_(False)
     for name, layer in list(adapted.named_modules()):
         if isinstance(layer, nn.Conv2d):

@@ -1,11 +1,11 @@
-"""Adaptation without training: labeled samples are compared with, by features that stay as they are."""
+"""Adaptation without training: frozen features are compared with those of labeled samples."""
 
 from torch import Tensor
 from torch.nn import functional as F
 
 
 def prototypes(h: Tensor, y: Tensor, classes: int) -> Tensor:
-    """One direction for each class: the mean of its samples' features, each made of length one, made of length one.
+    """One unit vector for each class: the L2-normalised mean of its samples' L2-normalised features.
 
     h (N,D) features; y (N,) int64 labels in 0 to classes - 1. Returns (classes,D); a class without samples gets zeros.
     Source: Snell et al., 2017, equation 1, with cosines in place of squared distances.
@@ -20,10 +20,10 @@ def by_prototypes(h: Tensor, labeled: Tensor, y: Tensor, classes: int) -> Tensor
 
 
 def by_neighbours(h: Tensor, labeled: Tensor, y: Tensor, classes: int, k: int) -> Tensor:
-    """The class (M,) that the k nearest of labeled (N,D), by cosine, vote for; a nearer one's vote weighs more.
+    """The class (M,) with most votes among the k rows of labeled (N,D) nearest to each row of h (M,D), by cosine.
 
-    k is at most N. Source: Wu et al., 2018, section 3.4: votes weigh exp(cosine / 0.07).
+    y (N,) int64 labels; k is at most N. A vote weighs exp(cosine / 0.07). Source: Wu et al., 2018, section 3.4.
     """
-    near = (F.normalize(h, dim=1) @ F.normalize(labeled, dim=1).T).topk(k, dim=1)
-    votes = F.one_hot(y[near.indices], classes) * (near.values / 0.07).exp()[:, :, None]
+    nearest = (F.normalize(h, dim=1) @ F.normalize(labeled, dim=1).T).topk(k, dim=1)
+    votes = F.one_hot(y[nearest.indices], classes) * (nearest.values / 0.07).exp()[:, :, None]
     return votes.sum(dim=1).argmax(dim=1)

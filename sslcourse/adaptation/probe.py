@@ -1,4 +1,4 @@
-"""The linear probe: g_phi is a logistic regression on frozen features; and the few labels that it is fitted with."""
+"""The linear probe: g_phi is a logistic regression on frozen features."""
 
 import warnings
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from sslcourse.adaptation.labels import few_labels, min_labels
 from sslcourse.data import Data
 from sslcourse.devices import budget
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation, scikit-learn's C, from which the validation split chooses
-LONG, COMPONENTS = 512, 128  # features longer than LONG, such as raw pixels, become so many principal components
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # scikit-learn's C, the inverse regularisation; chosen on the validation split
+LONG, COMPONENTS = 512, 128  # features longer than LONG, such as raw pixels, are reduced to COMPONENTS by PCA
 
 
 @dataclass(frozen=True)
 class Result:
-    """A linear probe on frozen features: its accuracy on the test split, and what it takes to score other inputs."""
+    """A linear probe on frozen features: its accuracy on the test split, and what scores other inputs."""
 
     accuracy: float
     encoder: nn.Module
@@ -32,21 +32,21 @@ class Result:
         return float(self.classifier.score(measures.embed(self.encoder, x).cpu().numpy(), y.numpy()))
 
     def head(self) -> nn.Linear:
-        """The probe of three classes or more as a layer g_phi: the scaling of its inputs is in its weights."""
-        points = np.eye(self.classifier.n_features_in_ + 1, self.classifier.n_features_in_, k=-1)  # the origin first
-        offset, *ends = torch.from_numpy(self.classifier.decision_function(points)).float()
-        head = nn.Linear(len(ends), len(offset))
+        """The probe, of three classes or more, as a layer g_phi, whose weights include the preprocessing."""
+        points = np.eye(self.classifier.n_features_in_ + 1, self.classifier.n_features_in_, k=-1)  # 0, unit vectors
+        bias, *scores = torch.from_numpy(self.classifier.decision_function(points)).float()
+        head = nn.Linear(len(scores), len(bias))
         with torch.no_grad():
-            head.weight.copy_(torch.stack(ends, dim=1) - offset[:, None])
-            head.bias.copy_(offset)
+            head.weight.copy_(torch.stack(scores, dim=1) - bias[:, None])
+            head.bias.copy_(bias)
         return head
 
 
 def linear_probe(encoder: nn.Module, data: Data, labels_per_class: int | None = None, seed: int = 0) -> Result:
-    """Multinomial logistic regression on the encoder's frozen features; None uses all labels.
+    """Multinomial logistic regression on the encoder's frozen features; labels_per_class None uses all labels.
 
     Its regularisation is chosen on the validation split with no more labels a class than it was trained on (Oliver et
-    al., 2018): whoever has one label a class to train on does not have a thousand to choose with.
+    al., 2018): whoever has one label a class for training does not have a thousand for validation.
     """
     train = few_labels(data.train, labels_per_class, seed)
     val = few_labels(data.val, min_labels(labels_per_class, data.val), seed)
@@ -63,14 +63,14 @@ def probes(x: np.ndarray, y: np.ndarray) -> list:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    shorter = PCA(min(COMPONENTS, len(x)), random_state=0) if x.shape[1] > LONG else None
-    scaled = make_pipeline(StandardScaler(), shorter).fit(x)
-    x = scaled.transform(x)
+    reduction = PCA(min(COMPONENTS, len(x)), random_state=0) if x.shape[1] > LONG else None
+    preprocessing = make_pipeline(StandardScaler(), reduction).fit(x)
+    x = preprocessing.transform(x)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # pixels would take minutes for nothing in the third digit
+        warnings.simplefilter("ignore", ConvergenceWarning)  # pixels would need minutes, to change the third digit
         steps = budget(cpu=100, gpu=100, smoke=5)
         fits = [LogisticRegression(C=c, max_iter=steps, tol=1e-2).fit(x, y) for c in STRENGTHS]
-    return [make_pipeline(scaled, fit) for fit in fits]
+    return [make_pipeline(preprocessing, fit) for fit in fits]
 
 
 def probe_step(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: float) -> tuple[Tensor, Tensor]:
@@ -86,13 +86,13 @@ def probe_step(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: flo
 def train_probe(
     h: Tensor, y: Tensor, classes: int, decay: float, steps: int = 300, step: Callable = probe_step
 ) -> tuple[Tensor, Tensor]:
-    """W (C,D) and b (C,) of a linear probe after so many steps from zero, on features h (N,D) with labels y (N,).
+    """W (C,D) and b (C,) of a linear probe after `steps` steps from zero, on features h (N,D) with labels y (N,).
 
-    The rate is the largest that cannot overshoot: one over the loss's greatest curvature, which is at most half the
+    The learning rate is the largest that cannot overshoot: one over the loss's greatest curvature, at most half the
     largest eigenvalue of the mean of (h, 1)'s outer products (Boehning, 1992), plus decay.
     """
-    wide = F.pad(h, (0, 1), value=1.0)
-    lr = 1 / (0.5 * torch.linalg.matrix_norm(wide, 2).item() ** 2 / len(h) + decay)
+    h_1 = F.pad(h, (0, 1), value=1.0)
+    lr = 1 / (0.5 * torch.linalg.matrix_norm(h_1, 2).item() ** 2 / len(h) + decay)
     W, b = h.new_zeros(classes, h.shape[1]), h.new_zeros(classes)
     for _ in range(steps):
         W, b = step(W, b, h, y, lr, decay)

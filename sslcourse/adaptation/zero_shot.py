@@ -1,4 +1,4 @@
-"""Zero-shot: a class is recognised from its description, without one labeled sample of it."""
+"""Zero-shot classification: a class is recognised by its description, without any labeled sample of it."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from sslcourse.data import Split
 def attribute_probe(encoder: nn.Module, labeled: Split, descriptions: Tensor) -> Any:
     """A linear map from frozen features to the description (A,) of a sample's class: `predict` gives (N,A).
 
-    descriptions (classes,A) float, one for each label that may come. scikit-learn's ridge regression, on standardised
-    features; its penalty grows with the number of samples.
+    descriptions (classes,A) float, one row for each label. scikit-learn's ridge regression on standardised features;
+    its penalty alpha is the number of samples.
     """
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
@@ -24,9 +24,9 @@ def attribute_probe(encoder: nn.Module, labeled: Split, descriptions: Tensor) ->
 
 
 def by_description(encoder: nn.Module, probe: Any, x: Tensor, descriptions: Tensor) -> Tensor:
-    """The row of descriptions (C,A) that is nearest to what the probe finds in each of the raw inputs x (N,...): (N,).
+    """The row of descriptions (C,A) nearest to the probe's prediction for each of the raw inputs x (N,...): (N,).
 
-    Source: Lampert et al., 2009: classes that nobody labeled are told apart by attributes learned from others.
+    Source: Lampert et al., 2009, who recognise unseen classes by attributes learned on other classes.
     """
-    found = torch.from_numpy(probe.predict(measures.embed(encoder, x).cpu().numpy()))
-    return torch.cdist(found.float(), descriptions).argmin(dim=1)
+    attributes = torch.from_numpy(probe.predict(measures.embed(encoder, x).cpu().numpy()))
+    return torch.cdist(attributes.float(), descriptions).argmin(dim=1)

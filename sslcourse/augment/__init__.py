@@ -1,7 +1,7 @@
 """Augmentations on whole batches of tensors: every sample with parameters of its own, on the batch's device.
 
-`functional` holds what they do, with parameters given; here are the classes that draw the parameters, called as
-`augmentation(x, generator)` on float images (B,C,H,W) in [0,1], C = 1 or 3.
+`functional` applies given parameters; the classes draw them, and are called as `augmentation(x, generator)` on float
+images (B,C,H,W) in [0,1], C = 1 or 3.
 """
 
 from sslcourse.augment.drawn import (

@@ -1,4 +1,4 @@
-"""Augmentations that draw their parameters: each sample its own, all of a batch at once."""
+"""Augmentations that draw their parameters at random, for each sample separately, for a whole batch at once."""
 
 import copy
 import math
@@ -10,16 +10,17 @@ from sslcourse.augment import functional
 
 
 class Augmentation:
-    """Draws parameters for each sample and applies them; a share p of the samples is changed, the rest left alone.
+    """Draws parameters for each sample and applies them; each sample is changed with probability p.
 
-    strength in [0,1]: 0 is the identity, exactly. Raises ValueError for values outside, and for anything but images.
+    strength in [0,1]: 0 is the identity, exactly. Raises ValueError for a strength or p outside [0,1], and for
+    anything but images.
     """
 
     def __init__(self, strength: float = 1.0, p: float = 1.0):
         self.strength, self.p = self.share("strength", strength), self.share("p", p)
 
     def share(self, name: str, value: float) -> float:
-        """The value, if it lies between 0 and 1."""
+        """The value; ValueError where it does not lie between 0 and 1."""
         if not 0 <= value <= 1:
             raise ValueError(f"{type(self).__name__}: {name} is {value}; it must lie between 0 and 1.")
         return value
@@ -37,9 +38,9 @@ class Augmentation:
 
     def at(self, strength: float) -> "Augmentation":
         """The same augmentation at another strength."""
-        made = copy.copy(self)
-        made.strength = self.share("strength", strength)
-        return made
+        augmentation = copy.copy(self)
+        augmentation.strength = self.share("strength", strength)
+        return augmentation
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(strength={self.strength}, p={self.p})"
@@ -59,15 +60,16 @@ def uniform(x: Tensor, generator: torch.Generator | None, low: float = 0.0, high
     return torch.rand(len(x), generator=generator, device=device).to(x.device) * (high - low) + low
 
 
-def spread(x: Tensor, generator: torch.Generator | None, on: Tensor, reach: float) -> Tensor:
+def random_factor(x: Tensor, generator: torch.Generator | None, on: Tensor, reach: float) -> Tensor:
     """One factor for each sample (B,), uniform in 1 - reach to 1 + reach; 1 where on is not set."""
     return torch.where(on, uniform(x, generator, 1 - reach, 1 + reach), 1)
 
 
 class Crop(Augmentation):
-    """Crop and resize: a box of min_area to all of the picture, of aspect 3/4 to 4/3; mirrored with probability flip.
+    """Crop and resize: a box of min_area to all of the picture's area and of aspect 3/4 to 4/3.
 
-    Source: Chen et al., 2020, appendix A, as torchvision's RandomResizedCrop, but boxes that stick out are made to fit.
+    The crop is mirrored with probability `flip`. Source: Chen et al., 2020, appendix A. As torchvision's
+    RandomResizedCrop, except that boxes that stick out are made to fit.
     """
 
     def __init__(self, strength: float = 1.0, p: float = 1.0, min_area: float = 0.08, flip: float = 0.0):
@@ -91,7 +93,7 @@ class Crop(Augmentation):
 
 
 class Flip(Augmentation):
-    """The mirror image, left to right. It is all or nothing: any strength above 0 is the same."""
+    """The mirror image, left to right; all strengths above 0 do the same."""
 
     def __init__(self, strength: float = 1.0, p: float = 0.5):
         super().__init__(strength, p)
@@ -101,7 +103,7 @@ class Flip(Augmentation):
 
 
 class ColorDrop(Augmentation):
-    """Colour distortion by dropping it: a blend towards grey."""
+    """Colour drop: a blend towards grey."""
 
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         return functional.color_drop(x, self.strength * on.to(x.dtype))
@@ -114,8 +116,8 @@ class Jitter(Augmentation):
     """
 
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
-        factors = [spread(x, generator, on, 0.8 * self.strength) for _ in range(3)]
-        turns = spread(x, generator, on, 0.2 * self.strength) - 1
+        factors = [random_factor(x, generator, on, 0.8 * self.strength) for _ in range(3)]
+        turns = random_factor(x, generator, on, 0.2 * self.strength) - 1
         return self.distort(x, *factors, turns)
 
     def distort(self, x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
@@ -124,7 +126,7 @@ class Jitter(Augmentation):
 
 
 class Rotate(Augmentation):
-    """Rotation by 90, 180 or 270 degrees; a lower strength turns by that share of it."""
+    """Rotation by 90, 180 or 270 degrees; a strength below 1 scales the angle."""
 
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         quarters = uniform(x, generator, 1, 4).floor()
@@ -141,7 +143,7 @@ class Cutout(Augmentation):
 
 
 class Noise(Augmentation):
-    """Gaussian noise of a standard deviation of up to 0.2."""
+    """Gaussian noise with a standard deviation of up to 0.2."""
 
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         device = generator.device if generator is not None else x.device
@@ -150,7 +152,7 @@ class Noise(Augmentation):
 
 
 class Blur(Augmentation):
-    """Gaussian blur of 0.1 to 2 pixels that reaches a tenth of the picture each way.
+    """Gaussian blur with a sigma of 0.1 to 2 pixels and a kernel that reaches a tenth of the picture each way.
 
     Source: Chen et al., 2020, appendix A, where the kernel is a tenth of the picture across.
     """
@@ -161,7 +163,7 @@ class Blur(Augmentation):
 
 
 class Sobel(Augmentation):
-    """Edges alone: the length of the brightness's gradient."""
+    """Edges: the magnitude of the gradient of brightness."""
 
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         return functional.sobel(x, self.strength * on.to(x.dtype))
@@ -207,11 +209,11 @@ FIGURE_4 = {
 
 
 def figure_4(x: Tensor, strengths: dict[str, float], seed: int = 0) -> Tensor:
-    """The augmentations of FIGURE_4 at these strengths, one after another, each with a chance of its own.
+    """The augmentations of FIGURE_4 at these strengths, one after another, each with a generator of its own.
 
-    So another strength of one leaves the draws of the others as they are.
+    So changing the strength of one leaves the random draws of the others as they are.
     """
-    for place, name in enumerate(FIGURE_4):
-        generator = torch.Generator().manual_seed(len(FIGURE_4) * seed + place)
+    for index, name in enumerate(FIGURE_4):
+        generator = torch.Generator().manual_seed(len(FIGURE_4) * seed + index)
         x = FIGURE_4[name].at(strengths.get(name, 0))(x, generator)
     return x

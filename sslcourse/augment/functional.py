@@ -1,4 +1,4 @@
-"""What augmentations do to a batch, with the parameters given: one row of them a sample, no chance in here.
+"""Augmentations of a batch with given parameters, one row of them a sample; nothing is drawn at random here.
 
 Images are float (B,C,H,W) in [0,1], C is 1 or 3; results are new tensors on the same device.
 """
@@ -13,7 +13,7 @@ GREY = (0.2989, 0.587, 0.114)  # weights of red, green, blue in grey (ITU-R BT.6
 
 
 def per_sample(values: Tensor) -> Tensor:
-    """(B,) -> (B,1,1,1), to go with images."""
+    """(B,) -> (B,1,1,1), to be broadcast with images."""
     return values[:, None, None, None]
 
 
@@ -45,11 +45,11 @@ def crop_resize(x: Tensor, boxes: Tensor, mirror: Tensor | None = None) -> Tenso
 
 
 def crop_grid(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where the pixels of the enlarged boxes lie, for grid_sample with align_corners=False: (B,H,W,2), (x, y).
+    """The points (x, y) from which an enlarged box takes its pixels: (B,H,W,2), for grid_sample, align_corners=False.
 
     boxes (B,4): top, left, height, width in pixels; size: the picture's height H and width W. -1 and 1 are the outer
-    edges of the picture. The same as crop_resize, save at a box's border, and slower; but grids also do what is no
-    stretch along the axes. Source: spatial transformers (Jaderberg et al., 2015), equation 1.
+    edges of the picture. It crops as crop_resize does, except at a box's border, and more slowly; a grid can also
+    express rotation and shear. Source: spatial transformers (Jaderberg et al., 2015), equation 1.
     """
     top, left, height, width = boxes[:, :, None].unbind(dim=1)
     row, column = ((torch.arange(n, device=boxes.device) + 0.5) / n for n in size)
@@ -68,7 +68,7 @@ def interpolation(start: Tensor, length: Tensor, size: int) -> Tensor:
 
 
 def flip(x: Tensor, on: Tensor) -> Tensor:
-    """Mirror the samples where on (B,) bool left to right."""
+    """Mirror samples left to right where on (B,) bool is set."""
     return torch.where(per_sample(on), x.flip(3), x)
 
 
@@ -119,7 +119,7 @@ def shift_hue(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, degrees: Tensor) -> Tensor:
-    """Rotate about the centre by degrees (B,), counter-clockwise; bilinear, black where nothing was."""
+    """Rotate about the centre by degrees (B,), counter-clockwise; bilinear, black outside the picture."""
     angle = degrees * (math.pi / 180)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     aspect = x.shape[2] / x.shape[3]  # the grid's unit is half a side, which differs between axes
@@ -145,14 +145,14 @@ def gaussian_noise(x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
 
 def gaussian_blur(x: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     """Blur with a Gaussian of sigma (B,) pixels, cut off at an odd kernel_size; mirrored at the edges."""
-    reach = torch.arange(kernel_size, device=x.device) - kernel_size // 2
-    exponent = -0.5 * (reach / sigma.clamp(min=1e-3)[:, None]).square()  # 1e-3: a single pixel, as for sigma 0
+    offset = torch.arange(kernel_size, device=x.device) - kernel_size // 2
+    exponent = -0.5 * (offset / sigma.clamp(min=1e-3)[:, None]).square()  # 1e-3: a single pixel, as for sigma 0
     kernel = exponent.softmax(dim=1)
-    rows, columns = (along(kernel, size) for size in x.shape[2:])
+    rows, columns = (convolution_matrix(kernel, size) for size in x.shape[2:])
     return along_both_axes(x, rows, columns)
 
 
-def along(kernel: Tensor, size: int) -> Tensor:
+def convolution_matrix(kernel: Tensor, size: int) -> Tensor:
     """Kernels (B,K) as matrices (B,size,size) that convolve a line of `size` pixels, mirrored at both ends."""
     reach = kernel.shape[1] // 2
     padded = F.pad(torch.eye(size, device=kernel.device)[None], (reach, reach), mode="reflect")[0]
@@ -161,7 +161,7 @@ def along(kernel: Tensor, size: int) -> Tensor:
 
 
 def sobel(x: Tensor, amount: Tensor) -> Tensor:
-    """Blend by amount (B,) in [0,1] towards the length of the brightness's gradient (Sobel's filter), 1 at most."""
+    """Blend by amount (B,) in [0,1] towards the magnitude of the gradient of brightness (Sobel's filter), 1 at most."""
     grey = F.pad(to_grey(x), (1, 1, 1, 1), mode="replicate")
     across = grey[..., 2:] - grey[..., :-2]
     down = grey[..., 2:, :] - grey[..., :-2, :]

@@ -27,7 +27,7 @@ def momentum_update(slow: Iterable[Tensor], fast: Iterable[Tensor], m: float) ->
 class MoCo(PretextTask):
     """Find the other view of the same sample among a queue of earlier ones.
 
-    encoder: the one that will be pretrained; the task keeps a slow copy of it. queue: keys that serve as negatives.
+    encoder: the one that will be pretrained; the task keeps a slow copy of it. queue: how many keys serve as negatives.
     m: momentum of the slow copy. update: the momentum update, or a student's version of it.
     """
 

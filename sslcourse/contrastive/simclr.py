@@ -1,4 +1,4 @@
-"""SimCLR: each sample is a class of its own, and its two views are that class's examples (Chen et al., 2020)."""
+"""SimCLR: each sample is a class of its own, and its two views are the examples of that class (Chen et al., 2020)."""
 
 from collections.abc import Callable
 from typing import Self
@@ -18,9 +18,9 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
 
 
 def similarity_logits(v: Tensor, temperature: float) -> Tensor:
-    """Cosines of all rows of v (2B,d) with each other over the temperature, -inf on the diagonal: (2B,2B)."""
-    myself = torch.eye(len(v), dtype=torch.bool, device=v.device)
-    return (cosine_similarity(v, v) / temperature).masked_fill(myself, -torch.inf)
+    """Cosines of all pairs of rows of v (2B,d), divided by the temperature, -inf on the diagonal: (2B,2B)."""
+    diagonal = torch.eye(len(v), dtype=torch.bool, device=v.device)
+    return (cosine_similarity(v, v) / temperature).masked_fill(diagonal, -torch.inf)
 
 
 def nt_xent(v: Tensor, z: Tensor, temperature: float) -> Tensor:
@@ -59,10 +59,10 @@ class SimCLR(PretextTask):
     def loss(self, prediction: Tensor, z: Tensor) -> Tensor:
         v = gather(prediction)
         ranks = len(v) // len(prediction)
-        rows = torch.arange(ranks, device=z.device).repeat_interleave(len(z)) * len(z)
-        return self.criterion(v, z.repeat(ranks) + rows, self.temperature)
+        offsets = torch.arange(ranks, device=z.device).repeat_interleave(len(z)) * len(z)
+        return self.criterion(v, z.repeat(ranks) + offsets, self.temperature)
 
 
 def projection_head(dim: int, out: int = 64) -> nn.Sequential:
-    """k_gamma: (B,dim) -> (B,out). Without batch normalisation, so that one sample's projection is its own."""
+    """k_gamma: (B,dim) -> (B,out). Without batch normalisation, so that no sample's projection depends on another."""
     return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Linear(dim, out))

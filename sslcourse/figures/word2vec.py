@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
 from sslcourse.figures import OKABE_ITO, Control, explore, figure
-from sslcourse.origins.word2vec import company
+from sslcourse.origins.word2vec import cooccurrences
 from sslcourse.origins.word_questions import Lexicon
 
 SHOWN = 10  # words listed in a panel
@@ -28,7 +28,7 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
     for word in chosen:
         if word not in vocabulary:
             raise CourseError(f"The word {word!r} is not in the corpus.")
-        counts = company(words, verse, vocabulary.index(word), window, len(vocabulary))
+        counts = cooccurrences(words, verse, vocabulary.index(word), window, len(vocabulary))
         ratio = counts / counts.sum() / by_chance.clamp(min=1e-9)
         best = (counts * ratio.clamp(min=1e-9).log()).topk(SHOWN).indices
         best = best[ratio[best].argsort(descending=True, stable=True)].tolist()

@@ -1,4 +1,4 @@
-"""Autoencoders: an encoder h_theta makes a short code of the input, a decoder k_gamma the input of the code.
+"""Autoencoders: an encoder h_theta maps the input to a short code, a decoder k_gamma maps the code back.
 
 Symbols throughout: x (N,D) inputs in [0,1], d code units. Of RBM l in a stack, as in rbm.py: W[l] (D_l,H_l), visible
 bias b[l] (D_l,), hidden bias c[l] (H_l,), with H_l = D_(l+1).
@@ -20,7 +20,7 @@ Layers = list[tuple[Tensor, Tensor]]  # (weight, bias) of each layer, as F.linea
 
 
 def pca_reconstruction(x: Tensor, x_new: Tensor, k: int) -> Tensor:
-    """Rows of x_new (M,D) coded by the first k principal components of x (N,D), and decoded: (M,D).
+    """Reconstructions (M,D) of the rows of x_new (M,D) from the first k principal components of x (N,D).
 
     The best that any linear encoder and decoder with k code units can do on x, in squared error (Eckart and Young,
     1936; Baldi and Hornik, 1989). k is at most min(N, D).
@@ -33,7 +33,7 @@ def pca_reconstruction(x: Tensor, x_new: Tensor, k: int) -> Tensor:
 def unroll(W: Sequence[Tensor], b: Sequence[Tensor], c: Sequence[Tensor]) -> tuple[Layers, Layers]:
     """A stack of RBMs as an autoencoder: (encoder's layers, decoder's layers), each a (weight (out,in), bias (out,)).
 
-    Up by p(h | v) through the stack, then down by p(v | h) in the opposite order.
+    The encoder goes up the stack by p(h | v), the decoder down by p(v | h) in the opposite order.
     Source: Hinton and Salakhutdinov, 2006, figure 1.
     """
     encoder = [(weight.T, hidden) for weight, hidden in zip(W, c, strict=True)]
@@ -53,9 +53,9 @@ def denoising_loss(x: Tensor, u: Tensor, destroyed: float, encode: Callable, dec
 
 
 class MLP(nn.Module):
-    """Fully connected layers of these sizes, an activation between two, the last one linear: (N,...) -> (N,sizes[-1]).
+    """Fully connected layers of these sizes, with an activation after each but the last: (N,...) -> (N,sizes[-1]).
 
-    In float32 wherever it runs: where the units of a deep sigmoid net hardly differ from 1/2, bf16 sees no difference.
+    It always computes in float32: units of a deep sigmoid net hardly differ from 1/2, too little for bf16 to resolve.
     """
 
     def __init__(self, sizes: Sequence[int], activation: type[nn.Module] = nn.Sigmoid):
@@ -75,18 +75,19 @@ class MLP(nn.Module):
 
     @torch.no_grad()
     def set(self, layers: Layers) -> "MLP":
-        """Copy these weights and biases in, layer by layer; returns itself."""
-        for mine, (weight, bias) in zip(self.linear, layers, strict=True):
-            mine.weight.copy_(weight)
-            mine.bias.copy_(bias)
+        """Copy in these weights and biases, layer by layer; returns itself."""
+        for layer, (weight, bias) in zip(self.linear, layers, strict=True):
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
         return self
 
 
 class Autoencoding(PretextTask):
-    """Reconstruct the input from its code; where a share of its pixels is destroyed first, a denoising autoencoder.
+    """Reconstruct the input from its code, after a share `destroyed` of its pixels has been set to zero.
 
-    sizes: the encoder's, from input to code; the head k_gamma is a decoder of the same sizes backwards. criterion:
-    `denoising_loss`, or a student's version of it, which runs encoder and decoder itself.
+    It is a denoising autoencoder where `destroyed` is above 0, and an ordinary one where it is 0. sizes: the encoder's,
+    from input to code; the head k_gamma is a decoder with the same sizes in reverse. criterion: `denoising_loss`, or a
+    student's version of it, which runs encoder and decoder itself.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Autoencoding(PretextTask):
         return encoder, cls((pixels, 500, 250, 30), activation=nn.ReLU, **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[tuple[Tensor, Tensor], None]:
-        """The input is its own pseudo-label; with it go the numbers that decide what is destroyed."""
+        """The input is its own pseudo-label; the numbers u beside it decide which pixels are destroyed."""
         x = x.flatten(1)
         device = generator.device if generator is not None else x.device
         u = torch.rand(x.shape, generator=generator, device=device).to(x.device)
@@ -121,13 +122,13 @@ class Autoencoding(PretextTask):
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Squared error per image: summed over pixels, mean over samples (N,D); of pixels in [0,1]."""
+    """Squared error of images (N,D), pixels in [0,1]: summed over pixels, mean over images."""
     return (x - reconstruction).square().sum(dim=1).mean()
 
 
 @torch.no_grad()
 def reconstruct(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:
-    """Pixels in [0,1], (N,D), of inputs (N,...) after encoder and decoder."""
+    """Reconstructions (N,D), pixels in [0,1], of inputs (N,...)."""
     return decoder(encoder(x)).sigmoid()
 
 
@@ -142,7 +143,7 @@ def normal_(mlp: MLP, std: float) -> MLP:
 
 @torch.no_grad()
 def xavier_(mlp: MLP, gain: float = 1.0) -> MLP:
-    """Weights that keep the signal's size from layer to layer, biases zero, in place.
+    """Weights that keep the signal's variance from layer to layer, biases zero, in place.
 
     Source: Glorot and Bengio, 2010, equation 16, for units of slope 1 at zero. A sigmoid's slope is 1/4, hence gain 4
     (Bengio, 2012, section 2.3.2).
@@ -155,7 +156,7 @@ def xavier_(mlp: MLP, gain: float = 1.0) -> MLP:
 
 @torch.no_grad()
 def he_(mlp: MLP) -> MLP:
-    """Weights that keep the signal's size under ReLU, biases zero, in place (He et al., 2015, equation 10)."""
+    """Weights that keep the signal's scale under ReLU, biases zero, in place (He et al., 2015, equation 10)."""
     for layer in mlp.linear:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         layer.bias.zero_()
@@ -167,7 +168,7 @@ def linear_divergence(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """CD-k as `contrastive_divergence`, for hidden units that are linear with unit Gaussian noise: h ~ N(v W + c, 1).
 
-    The top of Hinton and Salakhutdinov's stack (2006), so that a code unit is a number and not a yes or no.
+    The top of Hinton and Salakhutdinov's stack (2006), so that a code unit is a real number and not a bit.
     """
     for u_h, u_v in u:
         noise = torch.special.ndtri(u_h.clamp(1e-6, 1 - 1e-6))
@@ -180,8 +181,8 @@ def linear_divergence(
 def train_stack(x: Tensor, sizes: Sequence[int], epochs: int, seed: int = 0) -> tuple[list, list, list]:
     """Lists W, b, c of RBMs, each trained on the features of the one below, from x (N,D) up to a linear code.
 
-    CD-1, layer by layer, with no gradient through more than one. seed decides order and chance; weights start from
-    torch's own generator, as those of all networks. Source: Hinton and Salakhutdinov, 2006.
+    CD-1, layer by layer; no gradient passes through more than one. seed decides the order of samples and the Gibbs
+    sampling; weights start from torch's global generator, as in all networks. Source: Hinton and Salakhutdinov, 2006.
     """
     rbms = []
     for visible, hidden in zip(sizes, sizes[1:], strict=False):

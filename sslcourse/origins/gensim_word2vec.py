@@ -1,4 +1,4 @@
-"""Gensim's word2vec, compiled C, on the same verses with the same settings: an independent yardstick."""
+"""Gensim's word2vec, in compiled C, on the same verses with the same settings, to compare with."""
 
 import importlib.util
 import time
@@ -12,23 +12,23 @@ from sslcourse.origins.word_questions import Lexicon
 
 
 def available() -> bool:
-    """Whether gensim is installed: authors have it, readers need not."""
+    """Whether gensim is installed; authors have it, readers need not."""
     return importlib.util.find_spec("gensim") is not None
 
 
 def train(
     unlabeled: Unlabeled, vocabulary: Sequence[str], model: str, epochs: int, seed: int = 0
 ) -> tuple[Lexicon, float]:
-    """Gensim's vectors of a corpus, and the words of it that it trained on a second, each counted once an epoch.
+    """Gensim's vectors of a corpus, and its speed in words a second, the corpus' words counted once an epoch.
 
-    model: "skip-gram" or "CBOW"; all other settings are the defaults of `word2vec.train`. On two threads, which is
-    quicker than one, its result is not decided by the seed alone.
+    model: "skip-gram" or "CBOW"; all other settings are the defaults of `word2vec.train`. It runs on
+    two threads, which is faster than one; so the seed alone does not decide the result.
     """
     from gensim.models import Word2Vec
 
     words, verse, counts = words_of(unlabeled)
     stops = (verse.diff() != 0).nonzero()[:, 0] + 1
-    sentences = [part.tolist() for part in words.tensor_split(stops)]
+    sentences = [sentence.tolist() for sentence in words.tensor_split(stops)]
     gensim = Word2Vec(vector_size=64, window=5, negative=5, min_count=1, sample=1e-3, alpha=0.025, workers=2, seed=seed,
                       sg=int(model == "skip-gram"))  # fmt: skip
     gensim.build_vocab(sentences)

@@ -1,4 +1,4 @@
-"""How likely an RBM finds data: exactly, where it is small, by annealed importance sampling, or pixel by pixel."""
+"""The likelihood of data under an RBM: exact for a small one, by annealed importance sampling, or pixel by pixel."""
 
 import math
 
@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from sslcourse.errors import CourseError
 from sslcourse.origins.rbm import RBM
 
-LARGEST = 20  # hidden units whose 2^H states are enumerated
-CHUNK = 2**13  # states at a time
+LARGEST = 20  # number H of hidden units whose 2^H states are enumerated
+CHUNK = 2**13  # hidden states computed at a time
 
 
 def exact_log_z(rbm: RBM) -> float:
@@ -30,9 +30,9 @@ def exact_log_z(rbm: RBM) -> float:
 
 
 def base_rates(x: Tensor) -> Tensor:
-    """Visible biases (D,) of the model that knows each pixel's frequency in x (N,D) and nothing else: AIS's start.
+    """Visible biases (D,) of independent pixels with the frequencies that they have in x (N,D): where AIS starts.
 
-    One count is added to both values of each pixel, so that none is certain.
+    One count is added to both values of each pixel, so that no probability is 0 or 1.
     """
     on = x.sum(dim=0)
     return ((on + 1) / (len(x) - on + 1)).log()
@@ -43,9 +43,9 @@ def ais_log_z(
 ) -> tuple[float, float]:
     """Annealed importance sampling: an estimate of log Z, in nats, and its standard error.
 
-    Chains start at independent pixels with biases `base` (D,), whose Z is known, and go to the RBM in so many steps,
-    evenly spaced in inverse temperature beta. The weights are unbiased for Z, and their logarithm errs low: far low,
-    with a small standard error, where no chain meets a region that holds most of Z.
+    Chains start at independent pixels with biases `base` (D,), whose Z is known, and reach the RBM in `temperatures`
+    steps, evenly spaced in inverse temperature beta. The mean weight is unbiased for Z, so its logarithm tends to be
+    too low: far too low, with a small standard error, where no chain reaches a region that holds most of Z.
     Source: Salakhutdinov and Murray, 2008, section 3; the standard error is the delta method's.
     """
     W, b, c = rbm.W, rbm.b, rbm.c
@@ -75,10 +75,10 @@ def pseudo_likelihood(rbm: RBM, v: Tensor) -> Tensor:
     """
     v = v.to(rbm.W)
     a = torch.addmm(rbm.c, v, rbm.W)
-    kept = F.softplus(a).sum(dim=1)
+    unflipped = F.softplus(a).sum(dim=1)
     total = torch.zeros(len(v), device=v.device)
     for i in range(v.shape[1]):
         sign = 1 - 2 * v[:, i : i + 1]  # +1 turns the pixel on
         flipped = F.softplus(a + sign * rbm.W[i]).sum(dim=1) + sign[:, 0] * rbm.b[i]
-        total -= F.softplus(flipped - kept)
+        total -= F.softplus(flipped - unflipped)
     return total

@@ -40,21 +40,21 @@ def gibbs_step(v: Tensor, W: Tensor, b: Tensor, c: Tensor, u_h: Tensor, u_v: Ten
 
     u_h (N,H) and u_v (N,D) are uniform in [0,1): a unit turns on where its number is below its probability.
     """
-    h = p_hidden(v, W, c).gt_(u_h)  # in place: zeros and ones of the probabilities' own type
+    h = p_hidden(v, W, c).gt_(u_h)  # in place: zeros and ones, in the precision of the probabilities
     return h, p_visible(h, W, b).gt_(u_v)
 
 
 def contrastive_divergence(
     v: Tensor, chain: Tensor, W: Tensor, b: Tensor, c: Tensor, u: Sequence[tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The CD-k update: (dW, db, dc) to be added, times a learning rate, and the visible units where the chain stopped.
+    """The CD-k update: (dW, db, dc) to be added, times a learning rate, and the visible units at the end of the chain.
 
-    v: (N,D) data. chain: (M,D), where k = len(u) steps of Gibbs sampling begin: at v for CD-k (Hinton, 2002), where
-    the last update stopped for persistent CD (Tieleman, 2008). u: k pairs (u_h, u_v), see `gibbs_step`.
+    v: (N,D) data. chain: (M,D) visible units from which k = len(u) steps of Gibbs sampling start: v for CD-k (Hinton,
+    2002), the end of the last update's chain for persistent CD (Tieleman, 2008). u: pairs (u_h, u_v), see `gibbs_step`.
     """
     for u_h, u_v in u:
         _, chain = gibbs_step(chain, W, b, c, u_h, u_v)
-    # Every sample with its share in the two means, the chain's negative: one product is then their difference.
+    # Each sample weighs its share of its mean, the chain's negative: one product then gives the means' difference.
     share = torch.cat([v.new_full((len(v), 1), 1 / len(v)), v.new_full((len(chain), 1), -1 / len(chain))])
     both = torch.cat([v, chain])
     h = p_hidden(both, W, c).mul_(share)
@@ -82,7 +82,7 @@ class RBM(nn.Module):
     def __init__(self, visible: int, hidden: int):
         super().__init__()
         self.dim = hidden
-        # No gradients: contrastive divergence follows that of no function (Sutskever and Tieleman, 2010).
+        # No gradients: contrastive divergence is the gradient of no function (Sutskever and Tieleman, 2010).
         self.W = nn.Parameter(0.01 * torch.randn(visible, hidden), requires_grad=False)
         self.b = nn.Parameter(torch.zeros(visible), requires_grad=False)
         self.c = nn.Parameter(torch.zeros(hidden), requires_grad=False)
@@ -92,7 +92,7 @@ class RBM(nn.Module):
         return p_hidden(x.flatten(1), self.W, self.c)
 
     def reconstruct(self, v: Tensor) -> Tensor:
-        """p(v | h) at h = p(h | v), (N,D): up and down once, without chance."""
+        """p(v | h) at h = p(h | v), (N,D): up and down once, without sampling."""
         return p_visible(p_hidden(v, self.W, self.c), self.W, self.b)
 
     def free_energy(self, v: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class RBM(nn.Module):
         return free_energy(v, self.W, self.b, self.c)
 
     def sample(self, v: Tensor, steps: int, generator: torch.Generator | None = None) -> Tensor:
-        """Where a Gibbs chain from v (N,D) stands after some steps, (N,D)."""
+        """The visible units (N,D) of a Gibbs chain that starts at v (N,D), after `steps` steps."""
         for _ in range(steps):
             ((u_h, u_v),) = uniforms(v, self.dim, 1, generator)
             _, v = gibbs_step(v, self.W, self.b, self.c, u_h, u_v)
@@ -121,33 +121,33 @@ class RBM(nn.Module):
     ) -> History:
         """Train in place by (persistent) CD-k on x (N,D), values in [0,1]; returns the history.
 
-        The learning rate is lr, or falls from epoch to epoch on a line that would reach last_lr after the last.
+        The learning rate is lr or, where last_lr is given, falls linearly by epochs, to last_lr after the last.
         update: contrastive divergence, or a student's version of it. watch: show a progress bar, and note after each
         epoch the reconstruction's cross-entropy (nats a sample) as loss, and the collapse meters of p(h | v).
         Raises CourseError for values outside [0,1] or a batch_size larger than N.
         """
         x = self.checked(x, batch_size)
-        chance = torch.Generator(x.device).manual_seed(seed)
+        generator = torch.Generator(x.device).manual_seed(seed)
         chain, history = x[:batch_size], History()
         for epoch in bar(epochs, "contrastive divergence", silent=not watch):
             rate = lr if last_lr is None else lr + (last_lr - lr) * epoch / epochs
-            for v in x[torch.randperm(len(x), generator=chance, device=x.device)].split(batch_size):
+            for v in x[torch.randperm(len(x), generator=generator, device=x.device)].split(batch_size):
                 start = chain if persistent else v
-                u = uniforms(start, self.dim, k, chance)
+                u = uniforms(start, self.dim, k, generator)
                 chain = self.move(update(v, start, self.W, self.b, self.c, u), rate)
             if watch:
                 self.note(x[:PROBE], history)
         return history
 
     def move(self, updated: Sequence[Tensor], rate: float) -> Tensor:
-        """Move the parameters by rate times (dW, db, dc); returns the chain, which comes with them."""
+        """Move the parameters by rate times (dW, db, dc); returns the chain, the last of `updated`."""
         *changes, chain = updated
         for parameter, change in zip((self.W, self.b, self.c), changes, strict=True):
             parameter.add_(change, alpha=rate)
         return chain
 
     def checked(self, x: Tensor, batch_size: int) -> Tensor:
-        """x where the parameters are, or a CourseError that says what it should be."""
+        """x on the parameters' device; CourseError where its shape, its values or batch_size cannot be used."""
         if x.ndim != 2 or x.shape[1] != len(self.b) or not 0 <= x.min() <= x.max() <= 1:
             raise CourseError(f"fit wants a matrix (N,{len(self.b)}) of values in [0,1]; it got {tuple(x.shape)}.")
         if not 1 <= batch_size <= len(x):

@@ -1,4 +1,4 @@
-"""Learning paradigms (module 1): what each asks of labels, and what it makes of pictures alone."""
+"""Learning paradigms (module 1): how many labels each needs, and what it learns without any."""
 
 from sslcourse.paradigms.four_paradigms import (
     Fitted,

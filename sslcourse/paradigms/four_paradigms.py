@@ -1,4 +1,4 @@
-"""Four learning paradigms on one data set (module 1): what each asks of labels, and what it makes of pictures alone."""
+"""Four learning paradigms on one data set (module 1): how many labels each needs, and what it learns without any."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sslcourse import adaptation, encoders, measures
 from sslcourse.data import Split
 from sslcourse.devices import autocast, best_device
 
-COMPONENTS = 32  # principal components: what PCA keeps, and what the mixture is fitted to
+COMPONENTS = 32  # principal components, of `pca` and of the mixture's input
 
 
 def kmeans_step(x: Tensor, centroids: Tensor) -> Tensor:
@@ -38,10 +38,10 @@ def select_pseudo_labels(logits: Tensor, threshold: float) -> tuple[Tensor, Tens
 
 
 def bits_per_sample(z: Tensor) -> Tensor:
-    """Bits that one sample's targets hold at most: the entropies of the columns, added up.
+    """Upper bound, in bits, on the information in one sample's targets: the sum of the columns' entropies.
 
-    z (N,d) int64, not negative: d targets for each of N samples. Returns a scalar. It is the entropy of the columns'
-    histograms, exact where d is 1; columns that depend on each other hold less. Source: Shannon, 1948, section 6.
+    z (N,d) int64, not negative: d targets for each of N samples. Returns a scalar. The entropies are those of the
+    columns' histograms; the bound is exact where the columns are independent. Source: Shannon, 1948, section 6.
     """
     counts = torch.zeros(int(z.max()) + 1, z.shape[1], device=z.device)
     counts.scatter_add_(0, z, torch.ones_like(z, dtype=counts.dtype))
@@ -49,16 +49,16 @@ def bits_per_sample(z: Tensor) -> Tensor:
 
 
 def kmeans(x: Tensor, k: int, steps: int, seed: int = 0, step: Callable = kmeans_step) -> list[Tensor]:
-    """The centroids (k,D) before the first step and after each, for points x (N,D); the first are k of the points."""
-    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:k]
-    path = [x[chosen.to(x.device)]]
+    """The centroids (k,D) before the first step and after each, for points x (N,D). They start at k of the points."""
+    start = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:k]
+    path = [x[start.to(x.device)]]
     for _ in range(steps):
         path.append(step(x, path[-1]))
     return path
 
 
 class KMeansFeatures(nn.Module):
-    """Pictures -> how much nearer each centroid is than centroids are on average, 0 for those that are not: (B,K).
+    """Pictures (B,C,H,W) -> how much nearer each centroid is than the average, 0 if it is farther: (B,K).
 
     centroids (K,C*H*W). Source: Coates, Lee and Ng, 2011, "triangle" activation.
     """
@@ -68,12 +68,12 @@ class KMeansFeatures(nn.Module):
         self.centroids = nn.Parameter(centroids, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        distance = torch.cdist(x.flatten(1), self.centroids.to(x.dtype))
-        return F.relu(distance.mean(dim=1, keepdim=True) - distance)
+        distances = torch.cdist(x.flatten(1), self.centroids.to(x.dtype))
+        return F.relu(distances.mean(dim=1, keepdim=True) - distances)
 
 
 class Fitted(nn.Module):
-    """A fitted scikit-learn model as an encoder: pictures (B,C,H,W) -> what `transform` makes of their pixels (B,D)."""
+    """A fitted scikit-learn model as an encoder: pictures (B,C,H,W) -> `transform` of their pixels (B,D)."""
 
     def __init__(self, transform: Callable):
         super().__init__()
@@ -91,18 +91,18 @@ def pca(x: Tensor) -> Any:
 
 
 def gaussian_mixture(x: Tensor, components: int, seed: int = 0) -> Any:
-    """A pipeline of PCA and a mixture of Gaussians with full covariances: `score_samples` is log p(x) of its codes."""
+    """A pipeline of PCA and a mixture of Gaussians with full covariances: `score_samples` is log p(code)."""
     from sklearn.mixture import GaussianMixture
     from sklearn.pipeline import make_pipeline
 
-    reduced = pca(x)
-    codes = reduced.transform(measures.to_float(x).flatten(1).numpy())
+    reduction = pca(x)
+    codes = reduction.transform(measures.to_float(x).flatten(1).numpy())
     mixture = GaussianMixture(components, reg_covar=1e-2, max_iter=50, tol=1e-2, random_state=seed).fit(codes)
-    return make_pipeline(reduced, mixture)
+    return make_pipeline(reduction, mixture)
 
 
 def classifier(seed: int) -> nn.Sequential:
-    """The encoder of all paradigms with a linear layer for the ten digits, untrained, on the best device."""
+    """An untrained classifier of ten digits on the best device: the encoder of all paradigms, and a linear layer."""
     torch.manual_seed(seed)
     encoder = encoders.ConvNet(in_channels=1)
     return nn.Sequential(encoder, nn.Linear(encoder.dim, 10)).to(best_device())
@@ -111,7 +111,7 @@ def classifier(seed: int) -> nn.Sequential:
 def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> nn.Module:
     """A classifier trained on labeled samples alone; samples: how many it sees in all, at least 25,600.
 
-    Where there are few, each stands in a batch several times, changed by views in a way of its own each time.
+    Where there are fewer than 256, each occurs several times in a batch, with views of its own each time.
     """
     times = math.ceil(256 / len(labeled))
     repeated = Split(labeled.x.repeat(times, 1, 1, 1), labeled.y.repeat(times))
@@ -123,7 +123,7 @@ def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> 
 def self_training(
     teacher: nn.Module, labeled: Split, unlabeled: Tensor, threshold: float, select: Callable = select_pseudo_labels
 ) -> Split:
-    """The labeled samples, and the unlabeled ones (N,C,H,W) of whose class the teacher is sure, with its answer.
+    """The labeled samples, and the unlabeled ones (N,C,H,W) with confident pseudo-labels of the teacher.
 
     Source: the idea is Scudder's, 1965; as pseudo-labels of a network, Lee, 2013.
     """
@@ -141,27 +141,29 @@ def fixmatch(
     seed: int = 0,
     select: Callable = select_pseudo_labels,
 ) -> nn.Module:
-    """A classifier trained on labels, and to answer on strongly changed pictures what it is sure of on weakly changed.
+    """A classifier trained on labels and on its own confident pseudo-labels of unlabeled pictures (N,C,H,W).
 
-    Each step sees 64 labeled and 128 unlabeled samples. Source: Sohn et al., 2020, algorithm 1, with equal weights.
+    Pseudo-labels come from weakly augmented pictures and are learned on the same pictures, strongly augmented. Each
+    step sees 64 labeled and 128 unlabeled samples. Source: Sohn et al., 2020, algorithm 1, with equal weights.
     """
     device = best_device()
     model = classifier(seed).to(memory_format=torch.channels_last).train()
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
     sizes = (64, 128, 128)
     for _ in range(steps):
-        rows = torch.randint(len(labeled), sizes[:1], generator=chance)
-        x = measures.to_float(unlabeled[torch.randint(len(unlabeled), sizes[1:2], generator=chance)])
-        inputs = torch.cat([weak(measures.to_float(labeled.x[rows]), chance), weak(x, chance), strong(x, chance)])
+        rows = torch.randint(len(labeled), sizes[:1], generator=generator)
+        x = measures.to_float(unlabeled[torch.randint(len(unlabeled), sizes[1:2], generator=generator)])
+        x_labeled = measures.to_float(labeled.x[rows])
+        inputs = torch.cat([weak(x_labeled, generator), weak(x, generator), strong(x, generator)])
         with autocast(device):
             logits = model(inputs.to(device, memory_format=torch.channels_last))
-        known, sure, changed = logits.float().split(sizes)
-        z, confident = select(sure.detach(), threshold)
-        consistency = (F.cross_entropy(changed, z, reduction="none") * confident).mean()
+        on_labeled, on_weak, on_strong = logits.float().split(sizes)
+        z, confident = select(on_weak.detach(), threshold)
+        consistency = (F.cross_entropy(on_strong, z, reduction="none") * confident).mean()
         optimizer.zero_grad()
-        (F.cross_entropy(known, labeled.y[rows].to(device)) + consistency).backward()
+        (F.cross_entropy(on_labeled, labeled.y[rows].to(device)) + consistency).backward()
         optimizer.step()
         schedule.step()
     return model

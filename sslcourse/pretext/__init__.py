@@ -1,4 +1,4 @@
-"""Pretext tasks (module 3): targets that the data make themselves."""
+"""Pretext tasks (module 3): targets that are computed from the data."""
 
 from sslcourse.pretext.rotation import Rotation, rotate_batch, rotation_head, turn_probabilities
 from sslcourse.pretext.workflow import transfer

@@ -1,4 +1,4 @@
-"""The last step of the workflow: theta* is kept, k_gamma thrown away, a new g_phi put in its place."""
+"""The last step of the workflow: theta* is kept, and a new g_phi takes the place of k_gamma."""
 
 import torch
 from torch import Tensor, nn
