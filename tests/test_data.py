@@ -91,6 +91,15 @@ def test_sprites_do_what_their_factors_say():
         assert drawn[0].sum(dim=(1, 2)).argmax() == channel
 
 
+def test_sprites_drawn_together_are_the_same_as_one_by_one():
+    count = 2 * sprites.CHUNK + 1
+    factors = {name: values[:count] for name, values in data.load("sprites").test.factors.items()}
+    together = sprites.render(**factors)
+    for row in (0, sprites.CHUNK - 1, sprites.CHUNK, count - 1):
+        alone = sprites.render(**{name: values[row : row + 1] for name, values in factors.items()})
+        assert len(together) == count and torch.equal(alone[0], together[row])
+
+
 def test_an_unknown_name_gets_one_sentence():
     with pytest.raises(CourseError, match="no data set 'cifar10'; choose one of digits, photos, scripture, sprites"):
         data.load("cifar10")

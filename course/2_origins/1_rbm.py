@@ -268,12 +268,12 @@ def walk(rbm, v, steps):
 
 
 flips = (torch.rand(50, 784, generator=torch.Generator().manual_seed(log.seed)) < 0.5).float().to(device)
-STEPS = training.budget(cpu=1000, gpu=1000, smoke=20)
+LONG, SHORT = training.budget(cpu=(1000, 200), gpu=(1000, 200), smoke=(10, 5))  # steps
 rows, dreams = {"test digit": v_test[:12]}, {}
 for name, rbm in machines.items():
-    dreams[name] = walk(rbm, flips, STEPS)
+    dreams[name] = walk(rbm, flips, LONG)
     rows[f"{name}, from noise"] = rbm.reconstruct(dreams[name][:12])
-    rows[f"{name}, from the digit"] = rbm.reconstruct(walk(rbm, v_test[:12], 200))
+    rows[f"{name}, from the digit"] = rbm.reconstruct(walk(rbm, v_test[:12], SHORT))
 figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 
 # %% fantasies-interpret [markdown]
@@ -355,7 +355,8 @@ log.table("race/")
 
 # %% measure-small
 STARTS = {"frequencies": origins.base_rates(v_train), "coin flips": torch.zeros(784, device=device)}
-MOST = training.budget(cpu=1000, gpu=1000, smoke=20)  # annealing steps
+ANNEALED = training.budget(cpu=(10, 100, 1000), gpu=(10, 100, 1000), smoke=(2, 5, 10))  # steps
+MOST = ANNEALED[-1]
 chance = torch.Generator(device).manual_seed(log.seed)
 found = {}
 for name in ("CD-1", "PCD"):
@@ -364,7 +365,7 @@ for name in ("CD-1", "PCD"):
     log.record(f"small/{name}/exact log Z", exact, unit="nats", digits=1)
     log.record(f"small/{name}/exact log p(v)", -rbm.free_energy(v_test).mean() - exact, unit="nats", digits=1)
     found[name] = {
-        start: {n: [origins.ais_log_z(rbm, base, n, 100, chance)[0] - exact for _ in range(3)] for n in (10, 100, MOST)}
+        start: {n: [origins.ais_log_z(rbm, base, n, 100, chance)[0] - exact for _ in range(3)] for n in ANNEALED}
         for start, base in STARTS.items()
     }
     for start, errors in found[name].items():

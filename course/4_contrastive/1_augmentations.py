@@ -296,12 +296,15 @@ figures.training({"SimCLR": history})
 # No collapse: the std stays away from 0, and the rank far above 1.
 
 # %% train-supervised
+SAMPLES = training.budget(cpu=20_000, gpu=200_000, smoke=256)
+
+
 def supervise(labels_per_class):
     """An encoder and its classifier, trained on so many labels a class, with crops and flips: (h, model)."""
     labeled = adaptation.few_labels(photos.train, labels_per_class, log.seed)
     h = new_encoder()
     model = nn.Sequential(h, nn.Linear(h.dim, len(photos.classes))).to(device)
-    adaptation.fit(model, labeled, Crop(min_area=0.2, flip=0.5), 20_000, torch.Generator().manual_seed(log.seed))
+    adaptation.fit(model, labeled, Crop(min_area=0.2, flip=0.5), SAMPLES, torch.Generator().manual_seed(log.seed))
     return h, model
 
 
@@ -394,8 +397,9 @@ figures.training({name: histories[name] for name in ("no augmentation", "flip", 
 # ({{ ranks/no augmentation }}), and lowest for turns and crops ({{ ranks/rotate }}, {{ ranks/crop and resize }}).
 
 # %% factors-measure
-factors = {name: values[:500] for name, values in sprites.test.factors.items()}
-order = torch.randperm(500, generator=torch.Generator().manual_seed(log.seed))
+MEASURED = training.budget(cpu=500, gpu=500, smoke=50)  # sprites
+factors = {name: values[:MEASURED] for name, values in sprites.test.factors.items()}
+order = torch.randperm(MEASURED, generator=torch.Generator().manual_seed(log.seed))
 invariances = torch.zeros(len(of_sprites), len(factors))
 for i, (name, h) in enumerate(of_sprites.items()):
     for j, (label, factor) in enumerate(FACTORS.items()):

@@ -90,7 +90,7 @@ def _load(name: str, few: bool) -> Data:
         raise CourseError(f"There is no data set {name!r}; choose one of {', '.join(loaders)}. They work offline.")
     if not few:
         return loaders[name]()
-    whole = _load(name, few=False)
+    whole = _load(name, False)  # by place, as `load` calls it: the cache tells the two ways apart
     if whole.vocabulary:  # text stays whole: lessons ask for single words
         return whole
     enough = max(60, 300 // len(whole.classes))  # for 50 labels a class, and for a batch of 256

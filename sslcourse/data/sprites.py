@@ -9,6 +9,7 @@ from sslcourse.data import Data, Split
 
 SHAPES = ("square", "ellipse", "heart")
 SIZE = 32
+CHUNK = 256  # sprites drawn at a time: what is computed for them fits into a processor's cache
 # What each factor is drawn from, uniformly. Scale and place are fractions of the picture's side; rotation in turns.
 RANGES = {"scale": (0.4, 0.75), "rotation": (0.0, 1.0), "x": (0.37, 0.63), "y": (0.37, 0.63)}
 
@@ -45,6 +46,12 @@ def render(shape: Tensor, color: Tensor, scale: Tensor, rotation: Tensor, x: Ten
     shape: 0, 1 or 2 (SHAPES); color: hue in turns; scale: side in pictures; rotation in turns, counter-clockwise;
     x, y: centre in pictures, from the left and from the top.
     """
+    parts = zip(*(factor.split(CHUNK) for factor in (shape, color, scale, rotation, x, y)), strict=True)
+    return torch.cat([_render(*part) for part in parts])
+
+
+def _render(shape: Tensor, color: Tensor, scale: Tensor, rotation: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Sprites of one chunk, as in `render`."""
     fine = 2 * SIZE  # drawn twice too large, then averaged: smooth edges
     axis = (torch.arange(fine, device=x.device) + 0.5) / fine
     u = (axis[None, None, :] - x[:, None, None]) / scale[:, None, None]
