@@ -56,6 +56,20 @@ def test_a_failing_cell_is_named_with_its_lines(tiny):
     ]
 
 
+def test_a_cell_that_is_not_python_is_named_before_any_runs(tiny, capsys):
+    append(tiny, "\n# %% bad\nx = (1\n")
+    line = tiny.source.read_text().splitlines().index("x = (1") + 1
+    with pytest.raises(BuildError, match=rf"1_tiny.py, cell bad fails: SyntaxError: .* line {line}\)"):
+        script.run(tiny)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_folder_for_figures_is_told_before_any_cell_runs(tiny, capsys):
+    with pytest.raises(FileExistsError):
+        script.run(tiny, figures=tiny.source)
+    assert capsys.readouterr().out == ""
+
+
 def test_seeds_side_by_side_give_the_same_ledger(tiny, tmp_path):
     alone = measuring.measure(tiny, command=command(tmp_path))
     together = measuring.measure(tiny, jobs=3, command=command(tmp_path))
