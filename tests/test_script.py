@@ -114,10 +114,20 @@ def test_a_run_that_fails_is_named_with_its_last_words(tiny, tmp_path):
 def test_the_device_that_was_asked_for_is_the_one(monkeypatch):
     monkeypatch.setenv(devices.DEVICE, "cpu")
     assert devices.best_device() == torch.device("cpu")
-    for name in ("abacus", "cuda:77", "xpu"):
+    for name in ("abacus", "cuda:77", "meta"):
         monkeypatch.setenv(devices.DEVICE, name)
         with pytest.raises(CourseError, match=f"There is no device '{name}' here; choose one of cpu"):
             devices.best_device()
+
+
+def test_the_devices_of_an_accelerator_are_told_apart(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert devices.named("cuda") == torch.device("cuda") and devices.named("cuda:1").index == 1
+    assert devices.named("cpu") == torch.device("cpu")
+    with pytest.raises(CourseError, match="no device 'cuda:2' here; choose one of cpu, cuda:0, cuda:1"):
+        devices.named("cuda:2")
+    assert devices.full_name(torch.device("mps")) == f"{devices.processor()}, mps"
 
 
 @pytest.mark.parametrize("options", [["--device", "abacus"], ["--profile", "tpu"]])
