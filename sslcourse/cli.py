@@ -106,6 +106,7 @@ def add_measure(commands) -> None:
     measure.add_argument("--seeds", type=int, default=3, help="how many, at least 3; default: 3")
     measure.add_argument("--profile", default="cpu", help="cpu or gpu, each with a ledger of its own; default: cpu")
     measure.add_argument("--jobs", type=int, default=1, help="runs side by side, which share the cores; default: 1")
+    measure.add_argument("--device", help="such as cpu or cuda:1; default: the best there is")
     measure.set_defaults(run=run_measure)
 
 
@@ -221,7 +222,7 @@ def run_measure(options: argparse.Namespace) -> int:
     from sslcourse.authoring import measuring
 
     lesson = course.lesson(options.lesson)
-    measuring.measure(lesson, options.seeds, options.profile, options.jobs)
+    measuring.measure(lesson, options.seeds, options.profile, options.jobs, options.device)
     print(f"wrote {lesson.ledger(options.profile).name}")
     return 0
 

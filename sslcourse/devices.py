@@ -1,7 +1,9 @@
 """Where to train, in which precision and for how long: nothing else in the course asks which device there is."""
 
 import os
+import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,24 +14,39 @@ DEVICE, PROFILE = "SSLCOURSE_DEVICE", "SSLCOURSE_PROFILE"
 PROFILES = ("cpu", "gpu", "smoke")
 
 
-def best_device() -> torch.device:
-    """The device that SSLCOURSE_DEVICE names, else the accelerator (cuda, mps, ...) if there is one, else the CPU."""
-    if os.environ.get(DEVICE):
-        return named(os.environ[DEVICE])
+def best_device(name: str | None = None) -> torch.device:
+    """The device of this name, or of that in SSLCOURSE_DEVICE, else the accelerator (cuda, mps, ...), else the CPU."""
+    if chosen := name or os.environ.get(DEVICE):
+        return named(chosen)
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def named(name: str) -> torch.device:
-    """The device with this name, such as "cpu" or "cuda:1". CourseError, with the names there are, for another."""
+    """The device with this name, such as "cpu" or "cuda:1". CourseError, with those there are, where it is not here."""
+    names, short = ["cpu"], ["cpu"]
+    # Nothing is put on the device to try it: that would take memory, and the whole of a GPU that serves one process.
+    if accelerator := torch.accelerator.current_accelerator(check_available=True):
+        names += [f"{accelerator.type}:{number}" for number in range(torch.accelerator.device_count())]
+        short += [accelerator.type]
+    if name not in names + short:
+        raise CourseError(f"There is no device {name!r} here; choose one of {', '.join(names)}.")
+    return torch.device(name)
+
+
+def full_name(device: torch.device) -> str:
+    """The name of the chip behind a device; one that tells none is named after the processor, as "M2, mps"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor() if device.type == "cpu" else f"{processor()}, {device.type}"
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):  # a name of no device, or of one that this torch or this machine has not
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        count = torch.accelerator.device_count() if accelerator else 0
-        names = ["cpu", *(f"{accelerator.type}:{number}" for number in range(count))]
-        raise CourseError(f"There is no device {name!r} here; choose one of {', '.join(names)}.") from None
-    return device
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def autocast(device: torch.device) -> torch.autocast:

@@ -60,30 +60,20 @@ def entry(values: list[float], unit: str = "", digits: int | None = None) -> dic
     return {**summary(values), "n": len(values), "unit": unit, "digits": digits}
 
 
-def this_machine() -> dict:
-    """When, on what and with which versions: what a measured number needs beside it. Imports torch."""
-    import torch
+def this_machine(device: str | None = None) -> dict:
+    """When, on what and with which versions: what a measured number needs beside it. Imports torch.
 
+    device: the name of the one that was used, where it was not the best there is.
+    """
     from sslcourse import devices
 
-    used = devices.best_device()
-    device = torch.cuda.get_device_name(used) if used.type == "cuda" else cpu_name()
     versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
     return {
         "measured": datetime.date.today().isoformat(),
-        "device": device,
+        "device": devices.full_name(devices.best_device(device)),
         "cores": devices.cores(),
         "versions": versions,
     }
-
-
-def cpu_name() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def write_entries(
@@ -92,13 +82,15 @@ def write_entries(
     meta: dict,
     units: dict[str, str] | None = None,
     digits: dict[str, int] | None = None,
+    device: str | None = None,
 ) -> dict:
     """Write a results file: values by key, units and digits by key; meta holds at least "lesson".
 
-    meta may hold "seeds" (list) and "seconds" (list of wall times); returns what was written.
+    meta may hold "seeds" (list) and "seconds" (list of wall times); device is as in `this_machine`.
+    Returns what was written.
     """
     units, digits = units or {}, digits or {}
-    content = {"lesson": meta["lesson"], **this_machine(), **meta}
+    content = {"lesson": meta["lesson"], **this_machine(device), **meta}
     if isinstance(content.get("seconds"), list):
         content["seconds"] = summary(content["seconds"])
     content["entries"] = {

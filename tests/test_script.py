@@ -56,6 +56,20 @@ def test_a_failing_cell_is_named_with_its_lines(tiny):
     ]
 
 
+def test_a_cell_that_is_not_python_is_named_before_any_runs(tiny, capsys):
+    append(tiny, "\n# %% bad\nx = (1\n")
+    line = tiny.source.read_text().splitlines().index("x = (1") + 1
+    with pytest.raises(BuildError, match=rf"1_tiny.py, cell bad fails: SyntaxError: .* line {line}\)"):
+        script.run(tiny)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_folder_for_figures_is_told_before_any_cell_runs(tiny, capsys):
+    with pytest.raises(FileExistsError):
+        script.run(tiny, figures=tiny.source)
+    assert capsys.readouterr().out == ""
+
+
 def test_seeds_side_by_side_give_the_same_ledger(tiny, tmp_path):
     alone = measuring.measure(tiny, command=command(tmp_path))
     together = measuring.measure(tiny, jobs=3, command=command(tmp_path))
@@ -82,10 +96,11 @@ def test_each_profile_has_a_ledger_of_its_own(tiny, tmp_path, monkeypatch):
         ({"profile": "tpu"}, "The profile is 'tpu'; it must be cpu or gpu"),
         ({"seeds": 2}, "2 seeds are too few"),
         ({"jobs": 0}, "jobs is 0; it must be at least 1"),
+        ({"device": "abacus"}, "There is no device 'abacus' here; choose one of cpu"),
     ],
 )
 def test_what_cannot_be_measured_gets_one_sentence(tiny, options, sentence):
-    with pytest.raises(BuildError, match=sentence):
+    with pytest.raises(CourseError, match=sentence):
         measuring.measure(tiny, **options)
 
 
@@ -97,13 +112,75 @@ def test_a_run_that_fails_is_named_with_its_last_words(tiny, tmp_path):
     assert tiny.results.read_bytes() == before
 
 
+def test_a_run_that_was_killed_is_told_with_its_last_lines(tiny, tmp_path):
+    append(tiny, "\n# %% bad\nimport os\nprint('so far', flush=True)\nos.kill(os.getpid(), 9)\n")
+    with pytest.raises(BuildError, match="1.1, seed 0: the run ended with code -9; its last lines:(?s:.*)\n  so far"):
+        measuring.measure(tiny, command=command(tmp_path))
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The runs that were started, in order."""
+    runs = []
+
+    class Noted(measuring.Run):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            runs.append(self)
+
+    monkeypatch.setattr(measuring, "Run", Noted)
+    return runs
+
+
+WAIT = "\n# %% wait\nimport time\nassert log.seed, 'first'\ntime.sleep(600)\n"
+
+
+@pytest.mark.parametrize(("jobs", "starts"), [(1, [0]), (2, [0, 1])])
+def test_a_run_that_fails_ends_the_others(tiny, tmp_path, started, jobs, starts):
+    append(tiny, WAIT)
+    with pytest.raises(BuildError, match="1.1, seed 0: .* AssertionError: first"):
+        measuring.measure(tiny, jobs=jobs, command=command(tmp_path))
+    assert [run.seed for run in started] == starts
+    assert all(run.process.poll() is not None for run in started)
+
+
+def test_ctrl_c_ends_the_runs(tiny, tmp_path, started, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    append(tiny, WAIT)
+    before = tiny.results.read_bytes()
+    monkeypatch.setattr(measuring.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        measuring.measure(tiny, jobs=2, command=command(tmp_path))
+    assert len(started) == 2 and all(run.process.poll() is not None for run in started)
+    assert tiny.results.read_bytes() == before
+
+
+def test_measure_names_the_device_that_its_runs_used(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv(devices.DEVICE, "abacus")  # what is asked for on the command line overrules it
+    append(tiny, "\n# %% device\nfrom sslcourse import devices\nassert devices.best_device().type == 'cpu'\n")
+    content = measuring.measure(tiny, device="cpu", command=command(tmp_path))
+    assert content["device"] == devices.processor()
+
+
 def test_the_device_that_was_asked_for_is_the_one(monkeypatch):
     monkeypatch.setenv(devices.DEVICE, "cpu")
     assert devices.best_device() == torch.device("cpu")
-    for name in ("abacus", "cuda:77", "xpu"):
+    for name in ("abacus", "cuda:77", "meta"):
         monkeypatch.setenv(devices.DEVICE, name)
         with pytest.raises(CourseError, match=f"There is no device '{name}' here; choose one of cpu"):
             devices.best_device()
+
+
+def test_the_devices_of_an_accelerator_are_told_apart(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert devices.named("cuda") == torch.device("cuda") and devices.named("cuda:1").index == 1
+    assert devices.named("cpu") == torch.device("cpu")
+    with pytest.raises(CourseError, match="no device 'cuda:2' here; choose one of cpu, cuda:0, cuda:1"):
+        devices.named("cuda:2")
+    assert devices.full_name(torch.device("mps")) == f"{devices.processor()}, mps"
 
 
 @pytest.mark.parametrize("options", [["--device", "abacus"], ["--profile", "tpu"]])

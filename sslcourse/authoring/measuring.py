@@ -6,9 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sslcourse import devices, ledger
@@ -16,19 +14,29 @@ from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
 RUN = (sys.executable, "-m", "sslcourse", "run")
+POLL = 0.05  # seconds between two looks at the processes
 
 
-def measure(lesson: Lesson, seeds: int = 3, profile: str = "cpu", jobs: int = 1, command: Sequence[str] = RUN) -> dict:
+def measure(
+    lesson: Lesson,
+    seeds: int = 3,
+    profile: str = "cpu",
+    jobs: int = 1,
+    device: str | None = None,
+    command: Sequence[str] = RUN,
+) -> dict:
     """Write the profile's results file from at least three runs; returns its content. The lesson is the experiment.
 
-    jobs: runs side by side, each with its share of the cores. command: what runs a lesson, as `sslcourse run` does.
+    jobs: runs side by side, each with its share of the cores. device: its name; default: the best there is.
+    command: what runs a lesson, as `sslcourse run` does.
     Raises BuildError where a run fails or records other keys than the one before; the old file then stays.
     """
     check_options(seeds, profile, jobs)
+    used = str(devices.best_device(device))
     cores = max(1, devices.cores() // jobs)
-    one = partial(run, lesson, profile=profile, cores=cores, command=command)
-    with ThreadPoolExecutor(jobs) as pool:
-        runs = list(pool.map(one, range(seeds)))
+    options = [lesson.id, "--profile", profile, "--device", used]
+    with tempfile.TemporaryDirectory() as folder:
+        runs = run_all(seeds, jobs, lambda seed: Run(lesson.id, seed, [*command, *options], cores, Path(folder)))
     first = runs[0][0]
     if any(recorded.keys() != first.keys() for recorded, _ in runs):
         raise BuildError(f"{lesson.id} records other keys with other seeds; they must be the same in each run.")
@@ -39,6 +47,7 @@ def measure(lesson: Lesson, seeds: int = 3, profile: str = "cpu", jobs: int = 1,
         {"lesson": lesson.id, "cores": cores, "seeds": list(range(seeds)), "seconds": seconds},
         units={key: item["unit"] for key, item in first.items()},
         digits={key: item["digits"] for key, item in first.items()},
+        device=used,
     )
 
 
@@ -54,20 +63,56 @@ def check_options(seeds: int, profile: str, jobs: int) -> None:
         raise BuildError(f"jobs is {jobs}; it must be at least 1.")
 
 
-def run(lesson: Lesson, seed: int, profile: str, cores: int, command: Sequence[str]) -> tuple[dict, float]:
-    """What one run of the solved lesson recorded, and its seconds. BuildError, with its last words, where it fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        record = Path(folder, "record.json")
-        environment = os.environ | {ledger.RECORD: str(record), "OMP_NUM_THREADS": str(cores)}
-        begin = time.perf_counter()
-        process = subprocess.run(
-            [*command, lesson.id, "--seed", str(seed), "--profile", profile],
-            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-        )  # fmt: skip
-        seconds = time.perf_counter() - begin
-        if process.returncode:
-            words = process.stderr.rpartition("sslcourse: ")[2].strip()[-2000:]
-            raise BuildError(f"{lesson.id}, seed {seed}: {words}")
-        recorded = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    print(f"{lesson.id}, seed {seed}: {seconds:.0f} s, {len(recorded)} numbers", flush=True)
-    return recorded, seconds
+class Run:
+    """One seed's run of the solved lesson, in a process of its own that begins at once."""
+
+    def __init__(self, lesson: str, seed: int, command: Sequence[str], cores: int, folder: Path):
+        self.lesson, self.seed = lesson, seed
+        self.record, self.output = folder / f"{seed}.json", folder / f"{seed}.txt"
+        environment = os.environ | {ledger.RECORD: str(self.record), "OMP_NUM_THREADS": str(cores)}
+        self.begin = time.perf_counter()
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, "--seed", str(seed)],
+                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def result(self) -> tuple[dict, float]:
+        """What the run recorded, and its seconds, once it has ended. BuildError, with its last words, if it failed."""
+        seconds = time.perf_counter() - self.begin
+        if self.process.returncode:
+            raise BuildError(f"{self.lesson}, seed {self.seed}: {self.last_words()}")
+        recorded = json.loads(self.record.read_text(encoding="utf-8")) if self.record.exists() else {}
+        print(f"{self.lesson}, seed {self.seed}: {seconds:.0f} s, {len(recorded)} numbers", flush=True)
+        return recorded, seconds
+
+    def last_words(self) -> str:
+        """The sentence with which `sslcourse run` ended; where there is none, how it ended and what it said last."""
+        output = self.output.read_text(encoding="utf-8", errors="replace")
+        _, begins, sentence = output.rpartition("sslcourse: ")
+        if begins and self.process.returncode == 2:
+            return sentence.strip()
+        lines = [f"\n  {line}" for line in output.splitlines()[-10:]]
+        return f"the run ended with code {self.process.returncode}; its last lines:{''.join(lines)}"
+
+    def end(self) -> None:
+        """End the process, if it still runs."""
+        self.process.terminate()
+        self.process.wait()
+
+
+def run_all(seeds: int, jobs: int, start: Callable[[int], Run]) -> list[tuple[dict, float]]:
+    """The result of each seed, `jobs` of them side by side. A run that fails, and Ctrl-C, end the others."""
+    waiting, running, results = list(range(seeds)), [], {}
+    try:
+        while len(results) < seeds:
+            while waiting and len(running) < jobs:
+                running.append(start(waiting.pop(0)))
+            time.sleep(POLL)
+            for run in [run for run in running if run.process.poll() is not None]:
+                results[run.seed] = run.result()
+                running.remove(run)
+    finally:
+        for run in running:
+            run.end()
+    return [results[seed] for seed in range(seeds)]

@@ -22,6 +22,8 @@ def run(lesson: Lesson, figures: Path | None = None) -> None:
     import matplotlib
 
     matplotlib.use("Agg")  # no window, whether or not there is a screen
+    if figures:
+        figures.mkdir(parents=True, exist_ok=True)  # first, as a wrong folder must not cost a whole run
     begin, namespace = time.perf_counter(), {"__name__": "__main__"}
     for number, (name, tree) in enumerate(code_cells(lesson.source), start=1):
         try:
@@ -35,14 +37,18 @@ def run(lesson: Lesson, figures: Path | None = None) -> None:
 
 
 def code_cells(source: Path) -> list[tuple[str, ast.Module]]:
-    """Name and code of each code cell, its lines numbered as in the file."""
+    """Name and code of each code cell, its lines numbered as in the file. BuildError where one is not Python."""
     text = source.read_text(encoding="utf-8")
     begins = list(CELL.finditer(text))
     cells = []
     for cell, after in zip(begins, [*begins[1:], None], strict=True):
         if "[markdown]" not in cell[2]:
-            tree = ast.parse(text[cell.end() : after.start() if after else None], str(source))
-            cells.append((cell[1], ast.increment_lineno(tree, text.count("\n", 0, cell.end()))))
+            code = text[cell.end() : after.start() if after else None]
+            try:
+                tree = ast.parse("\n" * text.count("\n", 0, cell.end()) + code, str(source))
+            except SyntaxError as error:
+                raise BuildError(told(error, source, cell[1])) from None
+            cells.append((cell[1], tree))
     return cells
 
 
@@ -59,7 +65,6 @@ def show(value: object, path: Path | None) -> None:
 
     if isinstance(value, Figure):
         if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
             value.savefig(path)
     elif value is not None:
         print(value)
