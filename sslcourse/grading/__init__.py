@@ -1,1 +1,1 @@
-"""Grading: a student's answers, set into the pristine lesson, judged by nbval."""
+"""Grading: a student's answers are set into the pristine lesson and judged by nbval."""

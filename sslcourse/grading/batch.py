@@ -1,4 +1,4 @@
-"""A whole class: every submission gets a result file, whatever happens, and the reports are made from those."""
+"""Grade a class: every submission gets a result file, whatever happens; the reports are written from those."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from sslcourse.grading.pool import Pool, Settings
 class Options:
     """What `sslcourse grade` was asked for.
 
-    seconds: what a cell may take; hidden: file with an instructor's checks; scheduler: address of a Dask cluster.
+    seconds: time limit of a cell; hidden: file with an instructor's checks; scheduler: address of a Dask cluster.
     """
 
     submissions: Path
@@ -39,7 +39,7 @@ class Options:
 
 
 def main(options: Options) -> int:
-    """Grade a class; 0 when every submission has a result. CourseError, with one sentence, for what can be mended."""
+    """Grade a class; 0 when every submission has a result. CourseError for what the instructor can mend."""
     lesson = course.lesson(options.lesson)
     handed_in, ignored = collect.submissions(options.submissions, lesson)
     names = report.file_names([each.student for each in handed_in])
@@ -48,9 +48,9 @@ def main(options: Options) -> int:
     results = finished(options, lesson, version, handed_in, names)
     todo = [each for each in handed_in if each.student not in results]
     warning = "" if options.scheduler else warn()
-    judged = on_cluster(todo, lesson, settings, options) if options.scheduler else here(todo, lesson, settings, options)
+    grade = on_cluster if options.scheduler else on_this_machine
     with tqdm(total=len(handed_in), initial=len(results), unit="submission", file=sys.stderr) as bar:
-        for result in judged:
+        for result in grade(todo, lesson, settings, options):
             results[result["student"]] = result
             write_result(options.out, names, result | {"judged_by": version})
             if result["status"] != "graded":
@@ -64,7 +64,7 @@ def main(options: Options) -> int:
 def finished(
     options: Options, lesson: Lesson, version: str, handed_in: list[Submission], names: dict[str, str]
 ) -> dict[str, dict]:
-    """Results of an earlier run, as far as neither the submission nor what judges it has changed since."""
+    """Student -> result of an earlier run, where neither the submission nor what judges it has changed since."""
     folder = options.out / "results"
     if not options.resume:
         if folder.exists() and any(folder.iterdir()):
@@ -72,20 +72,20 @@ def finished(
                 f"{options.out} holds results already: go on with them by --resume, or grade anew into another --out."
             )
         return {}
-    found = {}
+    results = {}
     for each in handed_in:
         try:
             result = json.loads((folder / f"{names[each.student]}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        same = {"digest": each.digest, "lesson": lesson.id, "file": each.name, "judged_by": version}
-        if isinstance(result, dict) and same.items() <= result.items():
-            found[each.student] = result
-    return found
+        unchanged = {"digest": each.digest, "lesson": lesson.id, "file": each.name, "judged_by": version}
+        if isinstance(result, dict) and unchanged.items() <= result.items():
+            results[each.student] = result
+    return results
 
 
 def warn() -> str:
-    """Say once, where there is no box, what is not contained."""
+    """Where there is no bubblewrap, print what is not contained, and return it; "" otherwise."""
     reason = bubblewrap()
     if reason is None:
         return ""
@@ -95,16 +95,17 @@ def warn() -> str:
 
 
 def settings_of(lesson: Lesson, options: Options) -> Settings:
-    """The author's answers are needed for exercises that build on one that a student has wrong."""
+    """What grading processes must know. CourseError where grading cannot run, or the lesson is not built."""
     if not hasattr(os, "fork"):
         raise CourseError("Grading needs Linux or macOS; on Windows, use WSL. `sslcourse check` works everywhere.")
     cells.built(lesson)  # else there is nothing to grade
     hidden_checks = hidden.read(options.hidden, lesson) if options.hidden else ""
+    # The author's answers replace a student's wrong ones, on which later exercises may build.
     return Settings(lesson.id, cells.answers(lesson), options.seconds, hidden_checks)
 
 
-def here(todo: list[Submission], lesson: Lesson, settings: Settings, options: Options) -> Iterator[dict]:
-    """Results as they come, from as many grading processes on this machine as there are jobs."""
+def on_this_machine(todo: list[Submission], lesson: Lesson, settings: Settings, options: Options) -> Iterator[dict]:
+    """Results as they come, from as many grading processes as there are jobs."""
     pool = Pool(settings)
     threads = ThreadPoolExecutor(max(1, min(options.jobs, len(todo))))
     try:
@@ -128,8 +129,8 @@ def on_cluster(todo: list[Submission], lesson: Lesson, settings: Settings, optio
     except (OSError, ValueError) as error:
         raise CourseError(f"There is no Dask scheduler at {options.scheduler}: {error}.") from None
     with client:
-        one = {"lesson": lesson, "settings": settings, "version": settings.version}
-        futures = dict(zip(client.map(on_worker, todo, **one, pure=False), todo, strict=True))
+        shared = {"lesson": lesson, "settings": settings, "version": settings.version}
+        futures = dict(zip(client.map(on_worker, todo, **shared, pure=False), todo, strict=True))
         for future in distributed.as_completed(futures):
             if future.status == "finished":
                 yield future.result()
@@ -142,7 +143,7 @@ def on_cluster(todo: list[Submission], lesson: Lesson, settings: Settings, optio
 
 
 POOLS: dict[str, Pool] = {}
-ONE_AT_A_TIME = threading.Lock()  # a worker may have several threads
+ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads
 
 
 def on_worker(each: Submission, lesson: Lesson, settings: Settings, version: str) -> dict:

@@ -1,4 +1,4 @@
-"""Stands in for sslcourse.checks in a grading kernel: placeholders for the answers, and nothing to copy from."""
+"""Replaces sslcourse.checks in a grading kernel: it has placeholders for the answers, and no references to copy."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from sslcourse.checks.apply import blank
 
 
 class Checks:
-    """Has the same uses as the checks of a lesson, and checks nothing: the grader does."""
+    """Has the interface of a lesson's checks, and checks nothing: the grader does."""
 
     def __init__(self, lesson: course.Lesson):
         self.lesson = lesson

@@ -20,7 +20,7 @@ from sslcourse.grading import redact
 
 MEGABYTE = 2**20
 MEMORY, DISK, PROCESSES = 4096 * MEGABYTE, 256 * MEGABYTE, 128  # what one submission may use
-START_SECONDS = 120  # importing torch from a cold disk
+START_SECONDS = 120  # to import torch, perhaps from a cold disk
 UNCONTAINED = (
     "Answers can read what your account can read, the right answers among it, write where it may write, use the "
     "network, and kill your processes. Time, memory and output are limited, and no verdict can be forged. For "
@@ -50,7 +50,7 @@ def bubblewrap() -> str | None:
 class Box:
     """A zygote, contained or not, that forks one kernel after another, each in a clean box.
 
-    folder: an empty one of our own, with a short path (socket names may not be long). setup: source of the lesson's
+    folder: an empty folder with a short path, because socket names are limited in length. setup: source of the lesson's
     setup cell. Raises CourseError where it cannot be started.
     """
 
@@ -60,8 +60,9 @@ class Box:
             path.mkdir()
         os.chmod(folder, 0o755)
         self.setup, self.contained = setup, contained
-        may_change = os.geteuid() == 0 and (contained or all(map(open_to_all, (sys.prefix, sys.base_prefix, folder))))
-        self.uid = 20000 + os.getpid() % 40000 if may_change else None  # root can become somebody else
+        may_setuid = os.geteuid() == 0 and (contained or all(map(open_to_all, (sys.prefix, sys.base_prefix, folder))))
+        # Root can have kernels run as a user who owns nothing else.
+        self.uid = 20000 + os.getpid() % 40000 if may_setuid else None
         self.process: subprocess.Popen | None = None
         self.baseline = 0
         self.alive = False
@@ -89,7 +90,7 @@ class Box:
         self.baseline = max((rss for _, rss in self._processes()), default=0)
 
     def environment(self) -> dict[str, str]:
-        """What a kernel may know about this machine."""
+        """The environment variables of zygote and kernels: all that they are told about this machine."""
         tree, run, home = ("/box/tree", "/box/run", "/box/home") if self.contained else (self.tree, self.run, self.home)
         return {
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -105,7 +106,7 @@ class Box:
         command += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         if self.uid is None:
             command += ["--unshare-user"]
-        else:  # the zygote needs these to become somebody else and to clean up after them; kernels have none
+        else:  # the zygote must change user and clean up after its kernels, which have no capability
             command += ["--cap-drop", "ALL"]
             for capability in ("SETUID", "SETGID", "KILL", "DAC_OVERRIDE", "FOWNER"):
                 command += ["--cap-add", f"CAP_{capability}"]
@@ -118,12 +119,12 @@ class Box:
             command += ["--ro-bind-try", path, path]
         for path in map(Path, dict.fromkeys((sys.base_prefix, sys.prefix))):
             if not path.is_relative_to("/usr"):
-                for parent in reversed(path.parents[:-1]):  # left to bubblewrap, only root could enter them
+                for parent in reversed(path.parents[:-1]):  # those that bubblewrap makes itself, only root may enter
                     command += ["--dir", str(parent)]
                 command += ["--ro-bind", str(path), str(path)]
         installed = Path(sys.prefix)
         if redact.PACKAGE.is_relative_to(installed) or redact.PACKAGE.is_relative_to("/usr"):
-            command += ["--tmpfs", str(redact.PACKAGE)]  # the package with the answers
+            command += ["--tmpfs", str(redact.PACKAGE)]  # hides the package, which holds the answers
         command += ["--proc", "/proc", "--dev", "/dev"]
         command += ["--dir", "/box"]
         for path in ("/box/home", "/dev/shm"):
@@ -137,7 +138,7 @@ class Box:
         return command
 
     def spawn(self, cpu_seconds: int) -> Kernel:
-        """A fresh kernel, ready to be connected to; the box is started first where it is not running."""
+        """A new kernel that accepts connections; where the box is not running, it is started first."""
         if self.process is None:
             self.start()
         inside = "/box/run/k" if self.contained else str(self.run / "k")
@@ -151,7 +152,7 @@ class Box:
         deadline = time.monotonic() + START_SECONDS
         self.alive = bool(self._read(START_SECONDS))
         while self.alive and not all((self.run / f"k-{n}").exists() for n in ports.values()):
-            self.look()
+            self.update()
             if time.monotonic() > deadline:
                 self.alive = False
             time.sleep(0.005)
@@ -159,13 +160,13 @@ class Box:
             raise CourseError("A kernel could not be started in its box.")
         return Kernel(connection | {"ip": str(self.run / "k")})
 
-    def look(self, seconds: float = 0) -> None:
-        """Note, for up to so many seconds, whether the kernel has ended."""
+    def update(self, seconds: float = 0) -> None:
+        """Set `alive` to False if the zygote reports, within so many seconds, that the kernel has ended."""
         if message := self._read(seconds):
             self.alive = self.alive and "ended" not in message
 
     def excess(self) -> str | None:
-        """What a submission uses too much of, if anything."""
+        """What the submission uses more of than it may; None where it keeps within all limits."""
         processes = self._processes()
         if sum(max(0, rss - self.baseline) for _, rss in processes) > MEMORY:
             return f"more than {MEMORY // MEGABYTE} MB of memory"
@@ -176,7 +177,7 @@ class Box:
         return None
 
     def clean(self) -> None:
-        """End the kernel and all it started, and empty its folders; where anything is left, throw the box away."""
+        """End the kernel and all it started, and empty its folders; stop the box where anything is left."""
         if self.process is None:
             return
         self._write({"clean": True})
@@ -191,36 +192,37 @@ class Box:
         process, self.process, self.alive = self.process, None, False
         if process is None:
             return
-        family = self._family(process)
+        descendants = self._descendants(process)
         with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
-            process.stdin.close()  # which has a zygote kill its kernels, and end
+            process.stdin.close()  # at which the zygote kills its kernels, and ends
             process.wait(2)
-        for member in family:
+        for descendant in descendants:
             with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
+                descendant.kill()
         process.kill()
         process.wait()
         for folder in (self.run, self.home):
-            subprocess.run(["/bin/rm", "-rf", str(folder)], check=False)  # unlike rmtree, it copes with any depth
+            subprocess.run(["/bin/rm", "-rf", str(folder)], check=False)  # unlike rmtree, rm copes with any depth
             folder.mkdir(exist_ok=True)
         self._own(self.run, self.home)
 
     def _own(self, *paths: Path) -> None:
+        """Make these the property of the user that kernels run as, if that is another."""
         if self.uid is not None:
             for path in paths:
                 os.chown(path, self.uid, self.uid)
 
     def _processes(self) -> list[tuple[int, int]]:
-        """(pid, resident bytes) of everything in the box."""
-        found = []
-        for process in self._family(self.process):
+        """(pid, resident bytes) of every process in the box."""
+        processes = []
+        for process in self._descendants(self.process):
             with contextlib.suppress(psutil.NoSuchProcess):
-                found.append((process.pid, process.memory_info().rss))
-        return found
+                processes.append((process.pid, process.memory_info().rss))
+        return processes
 
     @staticmethod
-    def _family(process: subprocess.Popen) -> list[psutil.Process]:
-        """What a process has started, and what that has."""
+    def _descendants(process: subprocess.Popen) -> list[psutil.Process]:
+        """A process' children, their children, and so on."""
         try:
             return psutil.Process(process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -242,18 +244,18 @@ class Box:
 
 
 def limits(cpu_seconds: int) -> dict[str, int]:
-    """What setrlimit holds each of a kernel's processes to; RLIMIT_AS comes on top of what libraries map."""
-    wanted = {
+    """setrlimit's limits of each of a kernel's processes; RLIMIT_AS is added to what its libraries map."""
+    values = {
         "RLIMIT_AS": MEMORY, "RLIMIT_CPU": cpu_seconds, "RLIMIT_FSIZE": 64 * MEGABYTE, "RLIMIT_NOFILE": 512,
         "RLIMIT_NPROC": PROCESSES, "RLIMIT_CORE": 0, "RLIMIT_MSGQUEUE": 0,
     }  # fmt: skip
-    if os.geteuid() != 0:  # counted over all that this user runs, threads included
-        wanted["RLIMIT_NPROC"] += threads_of_mine()
-    return {name: value for name, value in wanted.items() if hasattr(resource, name)}
+    if os.geteuid() != 0:  # it counts all threads of this user
+        values["RLIMIT_NPROC"] += threads_of_user()
+    return {name: value for name, value in values.items() if hasattr(resource, name)}
 
 
-def threads_of_mine() -> int:
-    """How many threads this user has now."""
+def threads_of_user() -> int:
+    """How many threads the current user has now."""
     count = 0
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -263,13 +265,13 @@ def threads_of_mine() -> int:
 
 
 def open_to_all(path: str | Path) -> bool:
-    """Whether another user may enter a folder."""
+    """Whether any user may enter a folder."""
     path = Path(path).resolve()
     return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
 
 
 def size_of(folder: Path) -> int:
-    """Bytes in the files of a folder, links not followed."""
+    """Bytes in the files below a folder; links are not followed."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:

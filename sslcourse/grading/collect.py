@@ -1,4 +1,4 @@
-"""From what a class handed in to one notebook a student: folders, flat files, or a zip of either. Nothing runs here."""
+"""Find one notebook for each student in what a class handed in: folders, files, or a zip of either. Nothing is run."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
 
-LARGEST = 20 * 2**20  # bytes; a lesson with its figures has one or two million
+LARGEST = 20 * 2**20  # bytes; a lesson with its figures has one or two megabytes
 CANVAS = re.compile(r"^(?P<student>[^_]+)(?:_LATE)?(?P<number>_\d+)_\d+_.+$")
 MOODLE = re.compile(r"^(?P<student>.+?)(?P<number>_\d+)_assignsubmission_file(_.*)?$")
 NBGRADER = re.compile(r"^(?P<student>[^+]+)(?P<number>)\+[^+]+\+.*$")
@@ -20,7 +20,7 @@ NBGRADER = re.compile(r"^(?P<student>[^+]+)(?P<number>)\+[^+]+\+.*$")
 
 @dataclass
 class Submission:
-    """What one student handed in: the newest notebook, and what was passed over for it.
+    """What one student handed in: the newest notebook, and the older ones, which were passed over.
 
     content is None where the file cannot be taken, and problem then says why, as (status, sentence).
     """
@@ -33,13 +33,13 @@ class Submission:
 
     @property
     def digest(self) -> str:
-        """Tells two contents apart."""
+        """A hash of the content or, where there is none, of the problem."""
         return hashlib.sha256(self.content or repr(self.problem).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Found:
-    """One file: its place below the root, when it was changed, how large it is, and how to read it."""
+class File:
+    """One file: its path below the root, when it was changed (seconds since 1970), its size in bytes, its reader."""
 
     path: PurePosixPath
     changed: float
@@ -49,11 +49,11 @@ class Found:
 
 
 def submissions(source: Path, lesson: Lesson) -> tuple[list[Submission], list[str]]:
-    """One submission a student, by name, and the files that belong to none. CourseError where there is nothing."""
+    """One submission a student, sorted by name, and why other files were ignored. CourseError where there is none."""
     if not source.exists():
         raise CourseError(f"{source} is not there; name the folder or the zip file with the submissions.")
     files = in_folder(source) if source.is_dir() else in_zip(source)
-    students: dict[str, list[Found]] = {}
+    students: dict[str, list[File]] = {}
     ignored = []
     for file in sorted(files, key=lambda file: str(file.path)):
         if file.link:
@@ -69,9 +69,9 @@ def submissions(source: Path, lesson: Lesson) -> tuple[list[Submission], list[st
     return [newest(student, students[student], lesson) for student in sorted(students)], ignored
 
 
-def in_folder(folder: Path) -> list[Found]:
+def in_folder(folder: Path) -> list[File]:
     """All files below a folder. Links are named, not followed."""
-    found = []
+    files = []
     for path in folder.rglob("*"):
         try:
             info = path.lstat()
@@ -79,29 +79,29 @@ def in_folder(folder: Path) -> list[Found]:
             continue
         link = stat.S_ISLNK(info.st_mode)
         if link or stat.S_ISREG(info.st_mode):
-            place = PurePosixPath(path.relative_to(folder).as_posix())
-            found.append(Found(place, info.st_mtime, info.st_size, path.read_bytes, link))
-    return found
+            below = PurePosixPath(path.relative_to(folder).as_posix())
+            files.append(File(below, info.st_mtime, info.st_size, path.read_bytes, link))
+    return files
 
 
-def in_zip(path: Path) -> list[Found]:
-    """All files in a zip. Nothing is unpacked to disk, so that names in it lead nowhere."""
+def in_zip(path: Path) -> list[File]:
+    """All files in a zip. Nothing is unpacked to disk, so no name in it can lead outside a folder."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise CourseError(f"{path} is neither a folder nor a zip file that can be read: {error}.") from None
-    found = []
+    files = []
     for entry in archive.infolist():
         if not entry.is_dir():
             parts = [part for part in PurePosixPath(entry.filename.replace("\\", "/")).parts if part not in ("/", "..")]
             link = stat.S_ISLNK(entry.external_attr >> 16)
-            place = PurePosixPath(*parts) if parts else PurePosixPath("unnamed")
-            found.append(Found(place, when(entry), entry.file_size, reader(archive, entry), link))
-    return without_common_folder(found)
+            below = PurePosixPath(*parts) if parts else PurePosixPath("unnamed")
+            files.append(File(below, when(entry), entry.file_size, reader(archive, entry), link))
+    return without_common_folder(files)
 
 
 def when(entry: zipfile.ZipInfo) -> float:
-    """When a zip's entry was changed; long ago where its date is none."""
+    """When a zip's entry was changed, in seconds since 1970; 0 where its date is not valid."""
     try:
         return datetime(*entry.date_time).timestamp()
     except ValueError:
@@ -109,7 +109,7 @@ def when(entry: zipfile.ZipInfo) -> float:
 
 
 def reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
-    """Reads no more than LARGEST + 1 bytes, whatever size the archive states."""
+    """A function that reads at most LARGEST + 1 bytes of an entry, whatever size the archive states."""
 
     def read() -> bytes:
         with archive.open(entry) as opened:
@@ -118,15 +118,15 @@ def reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], byt
     return read
 
 
-def without_common_folder(files: list[Found]) -> list[Found]:
-    """A zip of one folder is meant as that folder, if what it holds looks like submissions of several students."""
+def without_common_folder(files: list[File]) -> list[File]:
+    """The files of a zip's only folder, below it, if they look like submissions of several students; else unchanged."""
     tops = {file.path.parts[0] for file in files}
     if len(tops) != 1 or any(len(file.path.parts) < 2 for file in files):
         return files
     below = {file.path.parts[1] for file in files if file.path.suffix == ".ipynb"}
     if len(below) < 2 and not any(len(file.path.parts) > 2 for file in files):
         return files
-    return [Found(PurePosixPath(*f.path.parts[1:]), f.changed, f.size, f.read, f.link) for f in files]
+    return [File(PurePosixPath(*f.path.parts[1:]), f.changed, f.size, f.read, f.link) for f in files]
 
 
 def hidden(path: PurePosixPath) -> bool:
@@ -134,10 +134,10 @@ def hidden(path: PurePosixPath) -> bool:
 
 
 def student_of(path: PurePosixPath, lesson: Lesson) -> str:
-    """Whose notebook this is: the first folder or, for a flat file, what stands before the lesson's or a tool's part.
+    """The student whose notebook this is: the first folder or, for a flat file, its name up to the lesson's name.
 
-    Moodle's, Canvas' and nbgrader's names are known; a number that they give a student stays. Elsewhere a flat name is
-    the student's, less the lesson's name and marks of attempts: `s17_2_simclr-1.ipynb` and `s17_v2.ipynb` are s17's.
+    Names as Moodle, Canvas and nbgrader give them are recognised; the number that they add to a student is kept. Other
+    flat names lose the lesson's name and marks of attempts: `s17_2_simclr-1.ipynb` and `s17_v2.ipynb` are s17's.
     """
     name = path.parts[0] if len(path.parts) > 1 else path.stem
     for pattern in (MOODLE, NBGRADER, *([CANVAS] if len(path.parts) == 1 else [])):
@@ -153,22 +153,24 @@ def student_of(path: PurePosixPath, lesson: Lesson) -> str:
     return shorter or name
 
 
-def newest(student: str, files: list[Found], lesson: Lesson) -> Submission:
-    """A student's newest notebook, read if that is possible; of files of one age, that with the lesson's name."""
-    last = max(files, key=lambda file: (file.changed, lesson.file in file.path.stem, str(file.path)))
-    over = [f"{file.path}: older than {last.path}" for file in files if file is not last]
-    if last.size > LARGEST:
-        return Submission(student, str(last.path), None, too_large(last.size), over)
+def newest(student: str, files: list[File], lesson: Lesson) -> Submission:
+    """A student's newest notebook, read where it can be; of files of the same age, the one with the lesson's name."""
+    latest = max(files, key=lambda file: (file.changed, lesson.file in file.path.stem, str(file.path)))
+    passed_over = [f"{file.path}: older than {latest.path}" for file in files if file is not latest]
+    if latest.size > LARGEST:
+        return Submission(student, str(latest.path), None, too_large(latest.size), passed_over)
     try:
-        content = last.read()
+        content = latest.read()
     except Exception as error:  # a zip may be damaged in many ways, and a file unreadable
-        return Submission(student, str(last.path), None, ("unreadable", f"The file cannot be read: {error}."), over)
+        problem = "unreadable", f"The file cannot be read: {error}."
+        return Submission(student, str(latest.path), None, problem, passed_over)
     if len(content) > LARGEST:
-        return Submission(student, str(last.path), None, too_large(len(content)), over)
-    return Submission(student, str(last.path), content, None, over)
+        return Submission(student, str(latest.path), None, too_large(len(content)), passed_over)
+    return Submission(student, str(latest.path), content, None, passed_over)
 
 
 def too_large(size: int) -> tuple[str, str]:
+    """(status, sentence) of a file of so many bytes."""
     sentence = (
         f"The notebook has {size / 2**20:.0f} MB, and at most {LARGEST // 2**20} MB are taken; clear its outputs."
     )

@@ -1,4 +1,4 @@
-"""A small class of all kinds, to try `sslcourse grade` on: `python -m sslcourse.grading.demo FOLDER`."""
+"""A small class of good and bad submissions, to try `sslcourse grade` on: `python -m sslcourse.grading.demo FOLDER`."""
 
 import sys
 from pathlib import Path

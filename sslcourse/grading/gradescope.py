@@ -32,18 +32,18 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p results "$work/handed_in/student"
 cp -R submission/. "$work/handed_in/student/"
-said=$(source/.venv/bin/sslcourse grade "$work/handed_in" --lesson {lesson} --out "$work/grades" --jobs 1 2>&1)
+log=$(source/.venv/bin/sslcourse grade "$work/handed_in" --lesson {lesson} --out "$work/grades" --jobs 1 2>&1)
 if ! cp "$work/grades/gradescope/student/results.json" results/results.json; then
-  SAID="$said" source/.venv/bin/python - > results/results.json <<'END'
+  LOG="$log" source/.venv/bin/python - > results/results.json <<'END'
 import json, os
-print(json.dumps({{"score": 0, "output": "This could not be graded: " + os.environ["SAID"][-2000:]}}))
+print(json.dumps({{"score": 0, "output": "This could not be graded: " + os.environ["LOG"][-2000:]}}))
 END
 fi
 """
 
 
 def write(lesson: Lesson, path: Path) -> None:
-    """Write the autograder's zip, under another name first. CourseError where the lesson is not built."""
+    """Write the autograder's zip. CourseError where the lesson is not built."""
     cells.built(lesson)  # else there is nothing to grade
     with replacing(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         add(archive, "setup.sh", SETUP)
@@ -53,19 +53,19 @@ def write(lesson: Lesson, path: Path) -> None:
 
 
 def contents(lesson: Lesson) -> list[Path]:
-    """What grading a lesson needs of the checkout, the lesson's source with its answers among it."""
+    """The files of the checkout that grading a lesson needs, the lesson's source with its answers among them."""
     package = [path for path in sorted((paths.ROOT / "sslcourse").rglob("*")) if path.suffix in (".py", ".html")]
-    single = ["pyproject.toml", "constraints.txt", "README.md", "LICENSE", ".ci/setup", "course/course.toml"]
+    names = ["pyproject.toml", "constraints.txt", "README.md", "LICENSE", ".ci/setup", "course/course.toml"]
     return [
         *package,
-        *(paths.ROOT / name for name in single),
+        *(paths.ROOT / name for name in names),
         paths.COURSE / "references.bib",
         *(path for path in (lesson.source, lesson.results, lesson.notebook) if path.exists()),
     ]
 
 
 def add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    """Add an executable script."""
+    """Add an executable script to the zip."""
     entry = zipfile.ZipInfo(name)
     entry.external_attr = 0o100755 << 16
     archive.writestr(entry, text)

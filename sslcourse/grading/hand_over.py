@@ -10,7 +10,7 @@ MIME = "application/x-sslcourse-outputs"
 
 
 def hand_over(fn: Callable, run: str, inputs: str) -> None:
-    """Publish, as text, what fn gives for each of the inputs; run: what calls it, "apply's module:function"."""
+    """Publish, as text, the output of fn for each of the inputs (text); run: "module:function" that calls fn."""
     from IPython.display import publish_display_data
 
     run = resolve_name(run)
@@ -19,6 +19,6 @@ def hand_over(fn: Callable, run: str, inputs: str) -> None:
 
 
 def source(name: str, run: Callable, inputs: str) -> str:
-    """The code that has a kernel hand over the outputs of its function `name`, called by `run`."""
+    """Code for a kernel, to hand over the outputs of its function `name`, as `run` calls it, for inputs (text)."""
     run = f"{run.__module__}:{run.__name__}"
     return f"__import__('sslcourse.grading.hand_over', fromlist=['_']).hand_over({name}, {run!r}, {inputs!r})"

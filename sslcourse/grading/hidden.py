@@ -1,4 +1,4 @@
-"""Hidden checks: an instructor's own cases and verdicts for exercises, in a file that students do not have."""
+"""Hidden checks: an instructor's own cases and verdicts for exercises, in a file that students never see."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from sslcourse.errors import CourseError
 
 
 def read(path: Path, lesson: Lesson) -> str:
-    """The source of a file of hidden checks, tried once; CourseError, with one sentence, where it is of no use."""
+    """The source of a file of hidden checks, loaded once to test it; CourseError where it cannot be used."""
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -21,22 +21,22 @@ def read(path: Path, lesson: Lesson) -> str:
 
 
 def load(source: str, lesson: Lesson) -> dict[str, Check]:
-    """Exercise -> its hidden check: what CHECKS holds once the source has run. CourseError where that will not do.
+    """Exercise -> its hidden check: what CHECKS holds once the source has run. CourseError where it cannot be used.
 
-    A hidden check calls the student's function as the lesson's own check does: kernels know no other way.
+    A hidden check calls the student's function as the lesson's own check does: kernels have no other runner.
     """
     module = ModuleType("hidden_checks")
-    sys.modules[module.__name__] = module  # where dataclasses look for it
+    sys.modules[module.__name__] = module  # where dataclasses look up a class' module
     try:
         exec(compile(source, "hidden checks", "exec"), vars(module))
-        found = dict(module.CHECKS)
+        hidden_checks = dict(module.CHECKS)
     except Exception as error:  # an instructor's code may raise anything
         raise CourseError(f"The hidden checks cannot be used: {type(error).__name__}: {error}.") from None
-    known = checks.by_exercise(lesson)
-    for name, check in found.items():
-        if name not in known or not isinstance(check, Check) or check.run is not known[name].run:
+    own_checks = checks.by_exercise(lesson)
+    for name, check in hidden_checks.items():
+        if name not in own_checks or not isinstance(check, Check) or check.run is not own_checks[name].run:
             raise CourseError(
                 f"The hidden check {name!r} cannot be used: CHECKS maps exercises of lesson {lesson.id} "
-                f"({', '.join(known)}) to dataclasses.replace(the lesson's own check, cases=..., verdict=...)."
+                f"({', '.join(own_checks)}) to dataclasses.replace(the lesson's own check, cases=..., verdict=...)."
             )
-    return found
+    return hidden_checks

@@ -1,4 +1,4 @@
-"""A student's answers, taken out of their notebook, set into the pristine lesson. The student's notebook never runs."""
+"""Set the answers from a student's notebook into the pristine lesson. The student's notebook itself never runs."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from sslcourse.cells import is_setup
 from sslcourse.course import Lesson
 from sslcourse.errors import CourseError
 
-# nbval obeys these comments in any cell: an answer must not be able to have itself skipped.
+# nbval obeys these comments in any cell: no answer may have itself skipped by them.
 NBVAL_COMMENT = re.compile(r"#\s*(NBVAL_|PYTEST_VALIDATE_)\w+")
 
 
 @dataclass
 class Answers:
-    """Exercise -> source of the answer; -> why there is none to be used; -> how it was found, if not by its id."""
+    """By exercise: the answer's source; why it has none that can be used; how it was found, if not by its id."""
 
     sources: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Answers:
 
 
 def read(path: str | Path) -> dict:
-    """A notebook file as `parse` gives it; CourseError with one sentence where it cannot be read."""
+    """A notebook file as `parse` gives it; CourseError where it cannot be read."""
     try:
         return parse(Path(path).read_bytes(), str(path))
     except OSError as error:
@@ -35,7 +35,7 @@ def read(path: str | Path) -> dict:
 
 
 def parse(content: bytes, name: str) -> dict:
-    """A notebook as a dict with a list of dicts "cells", whatever tool wrote it; CourseError where it is none."""
+    """A notebook as a dict with a list of dicts "cells", whatever tool wrote it; CourseError if it is none."""
     try:
         notebook = json.loads(text_of(content))
     except (ValueError, RecursionError):
@@ -47,7 +47,7 @@ def parse(content: bytes, name: str) -> dict:
 
 
 def text_of(content: bytes) -> str:
-    """Notebooks are UTF-8; some editors put a byte-order mark first, and some write what their system is used to."""
+    """A notebook's bytes as text: UTF-8, with or without a byte-order mark, UTF-16, or else Latin-1."""
     for encoding in ("utf-8-sig", "utf-16") if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
         try:
             return content.decode(encoding)
@@ -57,7 +57,7 @@ def text_of(content: bytes) -> str:
 
 
 def cells_of(notebook: object) -> object:
-    """What should be the list of cells. Those of nbformat 3 lie in worksheets, their source under "input"."""
+    """What should be the list of cells. In nbformat 3, cells are in worksheets, and their source is "input"."""
     if not isinstance(notebook, dict):
         return None
     sheets = notebook.get("worksheets")
@@ -68,7 +68,7 @@ def cells_of(notebook: object) -> object:
 
 
 def name_of(cell: dict) -> str | None:
-    """The exercise that a cell answers: its id or, where a tool dropped the ids, nbgrader's grade_id."""
+    """The name of a cell: its id or, where a tool dropped the ids, nbgrader's grade_id; None where it has none."""
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     name = cell.get("id") or (nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None)
@@ -76,30 +76,30 @@ def name_of(cell: dict) -> str | None:
 
 
 def source_of(cell: dict) -> str:
-    """A cell's source, which files hold as one string or as a list of lines; lone surrogates become question marks."""
+    """A cell's source, in files a string or a list of lines; lone surrogates become question marks."""
     source = cell.get("source", "")
     text = "".join(map(str, source)) if isinstance(source, list) else str(source)
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def answers(notebook: dict, lesson: Lesson) -> Answers:
-    """The answer to each exercise, wherever it stands now: by cell id, by grade_id, or else by its function's name."""
+    """The answer to each exercise, wherever it stands: found by cell id, by grade_id, or by its function's name."""
     cells = notebook["cells"]
-    found = Answers()
+    result = Answers()
     for name in lesson.exercises:
-        mine = [cell for cell in cells if name_of(cell) == name]
-        code = distinct(mine)
-        if not code and (code := distinct(cell for cell in cells if defines(cell, name))):
-            found.notes[name] = "its cell has lost its id; it was found by its function's name"
-        if len(code) == 1:
-            found.sources[name] = code[0]
-        elif code:
-            found.missing[name] = f"there are {len(code)} different answer cells called {name}; keep one"
-        elif mine:
-            found.missing[name] = "its answer cell is no code cell any more; make it one (Esc, then Y)"
+        named = [cell for cell in cells if name_of(cell) == name]
+        sources = distinct(named)
+        if not sources and (sources := distinct(cell for cell in cells if defines(cell, name))):
+            result.notes[name] = "its cell has lost its id; it was found by its function's name"
+        if len(sources) == 1:
+            result.sources[name] = sources[0]
+        elif sources:
+            result.missing[name] = f"there are {len(sources)} different answer cells called {name}; keep one"
+        elif named:
+            result.missing[name] = "its answer cell is no code cell any more; make it one (Esc, then Y)"
         else:
-            found.missing[name] = "its answer cell was deleted; take it from a fresh copy of the lesson"
-    return found
+            result.missing[name] = "its answer cell was deleted; take it from a fresh copy of the lesson"
+    return result
 
 
 def distinct(cells: Iterable[dict]) -> list[str]:
@@ -122,9 +122,12 @@ def merge(pristine: NotebookNode, sources: dict[str, str]) -> NotebookNode:
 
 
 def only_checks(notebook: NotebookNode) -> NotebookNode:
-    """A copy with what decides the points: setup, answers and checks. nbval is to say what an answer raises."""
-    kept = nbformat.from_dict(notebook)
-    kept.cells = [cell for cell in kept.cells if is_setup(cell) or "nbgrader" in cell.metadata]
-    for cell in kept.cells:
+    """A copy with only the cells that decide the points: setup, answers and checks.
+
+    Without the tag "raises-exception", so that nbval reports what an answer raises.
+    """
+    graded = nbformat.from_dict(notebook)
+    graded.cells = [cell for cell in graded.cells if is_setup(cell) or "nbgrader" in cell.metadata]
+    for cell in graded.cells:
         cell.metadata.tags = [tag for tag in cell.metadata.get("tags", []) if tag != "raises-exception"]
-    return kept
+    return graded

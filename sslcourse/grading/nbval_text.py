@@ -1,8 +1,8 @@
-"""What nbval says of a cell that failed, as text that can be shown to a student."""
+"""nbval's report of a failed cell, as text that can be shown to a student."""
 
 import re
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")  # as a terminal takes them, and as junit's XML writes them
+COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")  # in a terminal, and in junit's XML
 
 
 def plain(text: str) -> str:

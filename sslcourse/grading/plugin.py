@@ -1,4 +1,4 @@
-"""nbval's part in grading: it runs the pristine lesson in a boxed kernel, and compares verdicts made out here.
+"""A plugin for nbval: it runs the pristine lesson in a boxed kernel, and reaches the verdicts outside the box.
 
 A check cell has the kernel hand over the outputs of the student's function at fresh inputs. The verdict on them, not
 what the kernel prints, is the output that nbval compares with the one in the lesson.
@@ -21,18 +21,19 @@ from sslcourse.checks.apply import UNSOLVED
 from sslcourse.grading import hand_over, hidden, wire
 from sslcourse.grading.nbval_text import last_line
 
-MESSAGES = 2000  # what a cell may publish; prints are not among it, the kernel has no stdout
-LONGEST_MESSAGE = 300
+MESSAGES = 2000  # that a cell may publish; prints are none, for the kernel has no stdout
+LONGEST_MESSAGE = 300  # characters
 
 
 class Ended(Exception):
-    """The kernel is of no use any more; the text says why."""
+    """The kernel cannot be used any more; the text says why."""
 
 
 class BoxedKernel:
-    """Has the interface of nbval's RunningKernel, for a kernel that somebody else started and will stop.
+    """Has the interface of nbval's RunningKernel, for a kernel that `Box` started and will stop.
 
-    dead: a file descriptor that becomes readable, or closed at its other end, when the kernel has died.
+    dead: a file descriptor that becomes readable, because its other end is closed, when the kernel has died; seconds:
+    time limit of a cell.
     """
 
     def __init__(self, connection: dict, dead: int, seconds: float):
@@ -56,7 +57,7 @@ class BoxedKernel:
         return self.kc.execute(source, store_history=False, allow_stdin=allow_stdin, stop_on_error=False)
 
     def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
-        """Wait for the end of an execution; Ended where the kernel dies or takes longer than it may."""
+        """Wait until an execution ends; Ended where the kernel dies or takes too long."""
         deadline = time.monotonic() + self.seconds
         while time.monotonic() < deadline:
             try:
@@ -95,7 +96,7 @@ class BoxedKernel:
         self.kc.stop_channels()
 
     def interrupt(self) -> None:
-        """Nothing: an answer that takes too long has ended its kernel's use already."""
+        """Do nothing: the kernel of an answer that takes too long is not used again."""
 
 
 def is_idle(message: dict) -> bool:
@@ -103,10 +104,10 @@ def is_idle(message: dict) -> bool:
 
 
 class Plugin:
-    """Replaces nbval's collector by one that grades. tell: called with each finding, as a dict of plain data.
+    """Replaces nbval's collector by one that grades.
 
-    references: exercise -> the author's answer, which later answers are given where the student's own is wrong.
-    hidden_checks: source of the instructor's file of them, or "".
+    references: exercise -> the author's answer, which replaces a wrong one, for later answers to build on.
+    hidden_checks: source of the instructor's file of them, or "". tell: called with each finding, a dict of plain data.
     """
 
     def __init__(
@@ -168,15 +169,15 @@ class AnswerCell(IPyNbCell):
 
 
 def reason(error: Exception) -> str:
-    """The last line of what a cell raised or, where it raised nothing, of what nbval says."""
+    """The last line of what a cell raised or, where it raised nothing, of nbval's report."""
     return last_line(getattr(error, "inner_traceback", "") or str(error), otherwise=type(error).__name__)
 
 
 class CheckCell(AnswerCell):
-    """A check: outputs come from the kernel, the verdict is made here, and nbval compares it with the lesson's."""
+    """A check: outputs come from the kernel, `judge` gives the verdict, and nbval compares it with the lesson's."""
 
     message: str | None = None
-    ran = False  # whether there were outputs to make out a verdict on
+    ran = False  # whether there were outputs to judge
 
     def runtest(self) -> None:
         grader, name = self.parent.grader, self.cell.id.removesuffix("-check")
@@ -187,7 +188,7 @@ class CheckCell(AnswerCell):
             super().runtest()
         except Ended:
             raise
-        except Exception as error:  # also what a hostile kernel's messages bring about
+        except Exception as error:  # a hostile kernel's messages may raise anything, too
             message = self.message or f"its check could not run: {reason(error)[:LONGEST_MESSAGE]}"
             grader.tell({"judged": name, "message": message, "ran": self.ran})
             self.parent.kernel.execute_cell_input(grader.references[name], allow_stdin=False)
@@ -212,7 +213,7 @@ class CheckCell(AnswerCell):
                 if message := checks.verdict(check, inputs, attempted):
                     self.ran = True
                     return str(message)[:LONGEST_MESSAGE]
-        except Exception as error:  # outputs are a student's: anything may be in them
+        except Exception as error:  # outputs are a student's: they may be anything
             return f"what it handed over is not what its check asks for ({type(error).__name__})"
         self.ran = True
         return None

@@ -1,4 +1,4 @@
-"""Grading processes that are kept warm, one for each thread that grades, and replaced when one is lost."""
+"""Grading processes, one for each thread that grades; they stay warm, and are replaced when lost."""
 
 import hashlib
 import json
@@ -19,9 +19,9 @@ LOST = "its grading process was ended, by the answer or by the machine"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a grading process must know, and what its verdicts depend on.
+    """What a grading process must know.
 
-    references: exercise -> the author's answer; seconds: what a cell may take; hidden: source of checks, or "".
+    references: exercise -> the author's answer; seconds: time limit of a cell; hidden: source of hidden checks, or "".
     """
 
     lesson: str
@@ -31,7 +31,7 @@ class Settings:
 
     @property
     def version(self) -> str:
-        """Tells two ways of judging apart: another lesson, other checks, another time-out."""
+        """A hash of all that verdicts depend on: these settings, the lesson and the package."""
         digest = hashlib.sha256(json.dumps(asdict(self)).encode())
         for path in (course.lesson(self.lesson).notebook, *sorted((paths.ROOT / "sslcourse").rglob("*.py"))):
             digest.update(path.read_bytes())
@@ -39,14 +39,14 @@ class Settings:
 
 
 class WorkerProcess:
-    """A `worker` in a process of its own. It dies with the thread that made it."""
+    """A process that runs `worker.Worker`. It dies with the thread that started it."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
         self.process: subprocess.Popen | None = None
 
     def grade(self, answers: dict[str, str]) -> dict:
-        """What `Worker.grade` gives. Where the process is lost, exercises are judged one by one, each in a new one."""
+        """What `Worker.grade` returns. Where the process is lost, exercises are judged one by one, in new processes."""
         outcome = self.ask(answers)
         if outcome is not None:
             return outcome
@@ -60,7 +60,7 @@ class WorkerProcess:
         }
 
     def ask(self, answers: dict[str, str]) -> dict | None:
-        """One request; None where the process ended, or did not answer within what its own limits allow."""
+        """The answer to one request; None where the process ended, or took longer than its own limits allow."""
         if self.process is None:
             self.start()
         try:
@@ -79,18 +79,20 @@ class WorkerProcess:
         return outcome
 
     def start(self) -> None:
+        """Start the process and send it its settings."""
         settings = asdict(self.settings) | {"contained": bubblewrap() is None}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sslcourse.grading.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the batch, which then ends its processes itself
+            start_new_session=True,  # Ctrl-C goes to the batch alone, which then ends its processes
         )
-        # Not as an argument: kernels could read that, and it holds the author's answers.
+        # Not as an argument, which kernels could read: the settings hold the author's answers.
         self.process.stdin.write(json.dumps(settings).encode() + b"\n")
 
     def read_line(self) -> bytes:
+        """One line, or the part of it that came before the process ended or its time was up."""
         exercises = len(self.settings.references)
         deadline = time.monotonic() + START_SECONDS + exercises * (20 + self.settings.seconds * (2 * exercises + 3))
         line = b""
@@ -108,18 +110,18 @@ class WorkerProcess:
         if process is None:
             return
         process.stdin.close()
-        for harder in (process.terminate, process.kill):
+        for end in (process.terminate, process.kill):
             try:
                 process.wait(10)
                 break
             except subprocess.TimeoutExpired:
-                harder()
+                end()
         process.wait()
         process.stdout.close()
 
 
 class Pool:
-    """One WorkerProcess for each thread that asks."""
+    """One WorkerProcess for each thread that calls `grade`."""
 
     def __init__(self, settings: Settings):
         self.settings, self.local, self.workers = settings, threading.local(), []

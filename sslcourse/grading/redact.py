@@ -30,17 +30,17 @@ def write_tree(folder: Path) -> None:
 
 
 def references() -> dict[Path, set[str]]:
-    """File within the package -> the functions in it that are right answers."""
-    found: dict[Path, set[str]] = {}
+    """File within the package -> names of the functions in it that are right answers."""
+    names: dict[Path, set[str]] = {}
     for lesson in course.lessons():
         for check in checks.by_exercise(lesson).values():
             path = Path(inspect.getsourcefile(inspect.unwrap(check.reference))).resolve().relative_to(PACKAGE)
-            found.setdefault(path, set()).add(check.reference.__name__)
-    return found
+            names.setdefault(path, set()).add(check.reference.__name__)
+    return names
 
 
 def without_answers(source: str, names: set[str]) -> str:
-    """Python source with these functions made to raise, and without comments."""
+    """Python source in which these functions only raise, and without comments."""
     tree = ast.parse(source)
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in names:

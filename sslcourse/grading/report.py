@@ -1,4 +1,4 @@
-"""Reports, all from the results: for the gradebook, each student, the instructor, Gradescope and CI tools."""
+"""Reports, written from the results: for gradebook, students, instructor, Gradescope and CI tools."""
 
 import csv
 import hashlib
@@ -20,7 +20,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  
 def write(
     out: Path, lesson: Lesson, results: list[dict], names: dict[str, str], ignored: list[str], warning: str
 ) -> None:
-    """Everything in the folder of grades but the results themselves."""
+    """Write everything in the folder of grades except the results themselves."""
     for result in results:
         name = names[result["student"]]
         write_atomic(out / "feedback" / f"{name}.html", feedback(lesson, result))
@@ -31,7 +31,7 @@ def write(
 
 
 def file_names(students: list[str]) -> dict[str, str]:
-    """Student -> a name for files: safe anywhere, and different for each."""
+    """Student -> a file name that is safe on every system, and unique even where letter case does not count."""
     lower = Counter(student.lower() for student in students)
     names = {}
     for student in students:
@@ -44,7 +44,7 @@ def file_names(students: list[str]) -> dict[str, str]:
 
 
 def gradebook(lesson: Lesson, results: list[dict]) -> str:
-    """A line a student: points of each check, their sum, the maximum, status and flags."""
+    """CSV with a row for each student: points of each check, their sum, the maximum, status and flags."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["student", *lesson.exercises, "points", "maximum", "status", "flags"])
@@ -56,7 +56,7 @@ def gradebook(lesson: Lesson, results: list[dict]) -> str:
 
 
 def harmless(value: object) -> object:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """The value; an apostrophe in front of text that a spreadsheet would take for a formula."""
     if not isinstance(value, str):
         return value
     value = value.encode("utf-8", "replace").decode("utf-8")
@@ -64,7 +64,7 @@ def harmless(value: object) -> object:
 
 
 def feedback(lesson: Lesson, result: dict) -> str:
-    """One student's page, complete in one file."""
+    """One student's page, self-contained HTML."""
     return template("feedback.html").render(lesson=lesson, result=result)
 
 
@@ -78,9 +78,9 @@ def overview(lesson: Lesson, results: list[dict], names: dict[str, str], ignored
     by_points = Counter(result["points"] for result in results)
     checks = []
     for number, name in enumerate(lesson.exercises):
-        mine = [result["checks"][number] for result in results]
-        wrong = Counter(kind_of(check["message"]) for check in mine if not check["passed"])
-        passed = sum(check["passed"] for check in mine)
+        outcomes = [result["checks"][number] for result in results]
+        wrong = Counter(kind_of(check["message"]) for check in outcomes if not check["passed"])
+        passed = sum(check["passed"] for check in outcomes)
         checks.append({"id": name, "passed": passed, "wrong": sorted(wrong.items(), key=lambda w: (-w[1], w[0]))[:5]})
     return template("report.html").render(
         lesson=lesson,
@@ -122,7 +122,7 @@ def gradescope(result: dict) -> dict:
 
 
 def junit(result: dict) -> str:
-    """JUnit's XML: a test case a check."""
+    """JUnit's XML: one test case for each check."""
     failed = sum(not check["passed"] for check in result["checks"])
     suite = ElementTree.Element(
         "testsuite", name=clean(result["student"]), tests=str(len(result["checks"])), failures=str(failed)
@@ -137,4 +137,5 @@ def junit(result: dict) -> str:
 
 
 def clean(text: str) -> str:
+    """Text with question marks for the characters that XML may not hold."""
     return CONTROL.sub("?", text)

@@ -33,7 +33,7 @@ class Verdict:
 
 
 def main_check(path: str, as_json: bool) -> int:
-    """Check a notebook and print the verdicts; 0 when all pass, 1 otherwise. CourseError for what is no notebook."""
+    """Check a notebook and print the verdicts; 0 when all pass, 1 otherwise. CourseError if it is no notebook."""
     lesson, verdicts = check_notebook(path)
     report = {
         "lesson": lesson.id,
@@ -60,15 +60,15 @@ def check_notebook(path: str | Path) -> tuple[Lesson, list[Verdict]]:
 
 
 def lesson_of(notebook: dict, file_name: str) -> Lesson:
-    """Which lesson a notebook is of: by its metadata or, where a tool dropped them, by its file name."""
+    """The lesson that a notebook is of: by its metadata or, where a tool dropped them, by its file name."""
     metadata = notebook.get("metadata")
-    known = metadata.get("sslcourse") if isinstance(metadata, dict) else None
-    name = known.get("lesson") if isinstance(known, dict) else None
+    entry = metadata.get("sslcourse") if isinstance(metadata, dict) else None
+    name = entry.get("lesson") if isinstance(entry, dict) else None
     return course.lesson(name or file_name)
 
 
 def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """Check cell -> why it failed, where it did, by `pytest --nbval-lax` in a process and a folder of its own."""
+    """Id of each check cell that failed -> why, by `pytest --nbval-lax` in a process and a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         nbformat.write(notebook, Path(folder, "lesson.ipynb"))
         command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "lesson.ipynb"]
@@ -83,28 +83,28 @@ def run(notebook: nbformat.NotebookNode) -> dict[str, str]:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     checks = {number: cell for number, cell in enumerate(code) if cells.is_check(cell)}
     failures = {cell.id: failure(by_number.get(number)) for number, cell in checks.items()}
-    for number, cell in enumerate(code):  # an answer that fails to be defined leaves its placeholder unsolved
+    for number, cell in enumerate(code):  # where a cell raises, its function stays the placeholder
         if failures.get(f"{cell.id}-check") == UNSOLVED and len(by_number[number]):
-            failures[f"{cell.id}-check"] += f": its cell raised {last_line(said_by(by_number[number]))}"
+            failures[f"{cell.id}-check"] += f": its cell raised {last_line(nbval_report(by_number[number]))}"
     return {id: message for id, message in failures.items() if message}
 
 
 def failure(case: ElementTree.Element | None) -> str:
-    """Why a check cell failed: what the check printed or, where it could not run, what nbval says; "" if it passed."""
+    """Why a check cell failed, as the check printed or, where it did not run, as nbval reports; "" if it passed."""
     if case is None:
         return "it was not run: the kernel died before it. Does an answer end the process?"
     if not len(case):
         return ""
-    text = said_by(case)
-    if said := re.search(r"✗ \w+: (.*?)\.? The lesson goes on", text):
-        return said.group(1)
+    text = nbval_report(case)
+    if match := re.search(r"✗ \w+: (.*?)\.? The lesson goes on", text):
+        return match.group(1)
     if "timed out" in text or "imeout" in text:
         return f"an answer did not end within {CELL_SECONDS} seconds, or its kernel died. Is there an endless loop?"
     return f"its check could not run: {last_line(text)}"
 
 
-def said_by(case: ElementTree.Element) -> str:
-    """All that nbval reports of a cell, without colours."""
+def nbval_report(case: ElementTree.Element) -> str:
+    """All that nbval reports of a cell, without terminal colours."""
     return plain("".join(f"{part.get('message', '')}\n{part.text or ''}" for part in case))
 
 

@@ -1,4 +1,4 @@
-"""One submission to one result: plain data, from which all reports are written."""
+"""From a submission to its result: plain data, from which all reports are written."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ SENTENCES = {
 
 
 def grade(submission: Submission, lesson: Lesson, ask: Callable[[dict[str, str]], dict]) -> dict:
-    """The result of one student. ask: exercise -> source to what a `Worker` says of them."""
+    """The result of one student. ask: called with exercise -> source, returns what `Worker.grade` does."""
     if submission.problem:
         status, sentence = submission.problem
         return result(submission, lesson, merge.Answers(), {}, status, sentence)
@@ -32,22 +32,22 @@ def grade(submission: Submission, lesson: Lesson, ask: Callable[[dict[str, str]]
 
 
 def lost(submission: Submission, lesson: Lesson) -> dict:
-    """The result of a student whose grading ended one machine after another, so that nothing could be run."""
+    """The result of a student whose submission ended one Dask worker after another, so that nothing was judged."""
     sentence = "Each process that graded it was lost. Grade it alone, on one machine, to see why."
     return result(submission, lesson, merge.Answers(), {}, "crashed", sentence)
 
 
 def status_of(ended: list[str]) -> str:
-    """How a submission's runs went, from why some of them were cut short."""
+    """The status of a result, from the reasons why runs were cut short."""
     if not ended:
         return "graded"
-    return "timed out" if all("did not end within" in why or "too long" in why for why in ended) else "crashed"
+    return "timed out" if all("did not end within" in reason or "too long" in reason for reason in ended) else "crashed"
 
 
 def result(
     submission: Submission, lesson: Lesson, answers: merge.Answers, messages: dict[str, str], status: str, sentence: str
 ) -> dict:
-    """Plain data, the same whenever the same submission gets the same messages."""
+    """The result as plain data; it depends on nothing but the arguments."""
     checks = []
     for name, exercise in lesson.exercises.items():
         message = answers.missing.get(name, messages.get(name, "it was not judged"))

@@ -1,4 +1,4 @@
-"""What in an answer an instructor may want to look at. It is reported; it costs no points."""
+"""Find what an instructor may want to look at in an answer. It is reported, and costs no points."""
 
 import ast
 import re
@@ -19,11 +19,11 @@ MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
 
 
 def flags(sources: dict[str, str], lesson: Lesson) -> list[str]:
-    """Sentences, at most one a kind and an answer: "nt_xent uses os"; [] for most answers."""
-    found = []
+    """Sentences, such as "nt_xent uses os", each at most once; [] for most answers."""
+    sentences = []
     for exercise, source in sources.items():
-        found += [f"{exercise} {what}" for what in dict.fromkeys(suspicious(source, lesson))]
-    return found
+        sentences += [f"{exercise} {use}" for use in dict.fromkeys(suspicious(source, lesson))]
+    return sentences
 
 
 def suspicious(source: str, lesson: Lesson) -> list[str]:
@@ -31,24 +31,24 @@ def suspicious(source: str, lesson: Lesson) -> list[str]:
     if MAGIC.search(source):
         return ["uses a shell or IPython command"]
     try:
-        with warnings.catch_warnings(action="ignore"):  # SyntaxWarning: an answer could fill the terminal with them
+        with warnings.catch_warnings(action="ignore"):  # an answer could fill the terminal with SyntaxWarnings
             nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []  # it cannot run either
-    found = []
+    uses = []
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or "."]
-            found += [f"imports {module}" for module in modules if module.split(".")[0] in MODULES]
+            uses += [f"imports {module}" for module in modules if module.split(".")[0] in MODULES]
         elif isinstance(node, ast.Name) and node.id in NAMES | MODULES:
-            found.append(f"uses {node.id}")
+            uses.append(f"uses {node.id}")
         elif isinstance(node, ast.Attribute):
-            found += attribute(node, lesson)
-    return found
+            uses += attribute(node, lesson)
+    return uses
 
 
 def attribute(node: ast.Attribute, lesson: Lesson) -> list[str]:
-    """What is odd about one `value.attr`."""
+    """What is suspicious about an expression `value.attr`."""
     if node.attr in lesson.exercises:
         return [f"asks for the course's own {node.attr}"]
     if node.attr.startswith("__") and node.attr.endswith("__") and node.attr != "__init__":

@@ -1,4 +1,4 @@
-"""What crosses between grader and kernel: plain data and tensors as JSON text. Reading it runs no code of theirs."""
+"""What grader and kernel exchange: plain data and tensors as JSON text. Decoding it runs none of the sender's code."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ LONGEST = 32 * 2**20  # characters; what checks exchange are kilobytes
 
 
 class Unreadable(ValueError):
-    """What came over the wire is not what `encode` writes."""
+    """A text that `encode` did not write."""
 
 
 def encode(value: Any) -> str:
@@ -42,7 +42,7 @@ def _pack(value: Any) -> Any:
 
 
 def decode(text: str) -> Any:
-    """What `encode` was given; where its type was unknown, an empty object of a type of that name.
+    """What `encode` was given; for an object of any other type, an empty object of a type of the same name.
 
     Raises Unreadable for anything else.
     """

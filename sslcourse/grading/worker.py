@@ -1,7 +1,7 @@
-"""A grading process: one box, one submission at a time. Requests come as JSON lines on stdin, outcomes go to stdout.
+"""A grading process: one box, one submission at a time; requests are JSON lines on stdin, outcomes on stdout.
 
-For each run of a submission it forks a child, in which pytest and nbval are imported already; whatever that child meets
-in a hostile kernel, the process lives on, and knows what was judged before.
+For each run of a submission it forks a child, in which pytest and nbval are imported already; whatever a hostile
+kernel does to that child, this process lives on, and knows what was judged before.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ from sslcourse.grading import merge, plugin, zygote
 from sslcourse.grading.box import Box, Kernel
 
 PR_SET_PDEATHSIG = 1
-LOOK_SECONDS = 0.2  # between looks at what a submission uses
+CHECK_SECONDS = 0.2  # between two checks of what a submission uses
 CHILD_MEMORY = 2 * 2**30  # bytes that a hostile kernel's messages may fill
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: "" or what is wrong; ran: whether there were outputs to judge."""
+    """The outcome of a check. message: what is wrong, or ""; ran: whether there were outputs to judge."""
 
     message: str
     ran: bool
@@ -52,27 +52,27 @@ class Worker:
         """{"messages": exercise -> "" where right, else why not; "ended": how runs were cut short, if any were}.
 
         Where an answer ends its kernel, the exercises after it are judged in a new one. Where a check could not run, it
-        is tried once more beside the author's other answers: the fault may have been another answer's.
+        is tried once more beside the author's other answers: another answer may have been at fault.
         """
-        found: dict[str, Finding] = {}
+        findings: dict[str, Finding] = {}
         ended = []
         sources = self.references | answers
-        while pending := [name for name in self.references if name in answers and name not in found]:
+        while pending := [name for name in self.references if name in answers and name not in findings]:
             judged, reason = self.run(sources, pending)
-            found |= judged
+            findings |= judged
             if len(judged) < len(pending):
                 blamed = next(name for name in pending if name not in judged)
-                found[blamed] = Finding(reason or "its check did not run", ran=True)
-                ended.append(found[blamed].message)
-            sources |= {name: self.references[name] for name, finding in found.items() if finding.message}
+                findings[blamed] = Finding(reason or "its check did not run", ran=True)
+                ended.append(findings[blamed].message)
+            sources |= {name: self.references[name] for name, finding in findings.items() if finding.message}
         if len(answers) > 1:
-            for name in [name for name, finding in found.items() if not finding.ran]:
+            for name in [name for name, finding in findings.items() if not finding.ran]:
                 alone, _ = self.run(self.references | {name: answers[name]}, [name])
-                found |= alone
-        return {"messages": {name: finding.message for name, finding in found.items()}, "ended": ended}
+                findings |= alone
+        return {"messages": {name: finding.message for name, finding in findings.items()}, "ended": ended}
 
     def run(self, sources: dict[str, str], pending: list[str]) -> tuple[dict[str, Finding], str]:
-        """Judge exercises in a kernel of their own: (exercise -> finding, as far as it came; why it ended early)."""
+        """Judge exercises in a new kernel: (exercise -> finding, of those reached; why it ended early, or "")."""
         notebook = merge.only_checks(merge.merge(self.pristine, sources))
         done = {f"{name}-check" for name in self.references if name not in pending}
         notebook.cells = [cell for cell in notebook.cells if cell.id not in done]
@@ -88,7 +88,7 @@ class Worker:
                 sweep()
 
     def fork(self, path: Path, kernel: Kernel) -> tuple[int, int, int]:
-        """Fork a child that runs nbval: (its pid, where to read its findings, what to close when the kernel dies)."""
+        """Fork a child that runs nbval: (pid, pipe to read findings from, pipe to close when the kernel dies)."""
         findings, tell = os.pipe()
         dead, alive = os.pipe()
         pid = os.fork()
@@ -105,29 +105,29 @@ class Worker:
 
     def watch(self, pid: int, findings: int, alive: int, budget: float) -> tuple[dict[str, Finding], str]:
         """Collect a child's findings until it ends, is too slow, or its kernel dies or uses too much."""
-        judged, reason, rest = {}, "", b""
-        deadline, next_look = time.monotonic() + budget, time.monotonic() + LOOK_SECONDS
+        judged, reason, unfinished = {}, "", b""
+        deadline, next_check = time.monotonic() + budget, time.monotonic() + CHECK_SECONDS
         open_ends = [alive]
         try:
             while time.monotonic() < deadline:
                 if select.select([findings], [], [], 0.02)[0]:
                     chunk = os.read(findings, 65536)
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for found in map(json.loads, lines):
-                        if "judged" in found:
-                            judged[found["judged"]] = Finding(found["message"], found["ran"])
-                        reason = reason or found.get("ended", "")
+                    *lines, unfinished = (unfinished + chunk).split(b"\n")
+                    for finding in map(json.loads, lines):
+                        if "judged" in finding:
+                            judged[finding["judged"]] = Finding(finding["message"], finding["ran"])
+                        reason = reason or finding.get("ended", "")
                     if not chunk:
                         return judged, reason
-                self.box.look()
-                if time.monotonic() > next_look and open_ends:
-                    next_look = time.monotonic() + LOOK_SECONDS
+                self.box.update()
+                if time.monotonic() > next_check and open_ends:
+                    next_check = time.monotonic() + CHECK_SECONDS
                     if excess := self.box.excess():
                         reason = f"an answer used {excess}"
                         self.box.clean()
                         self.box.alive = False
                 if not self.box.alive and open_ends:
-                    os.close(open_ends.pop())  # the child sees it, and ends
+                    os.close(open_ends.pop())  # which the child notices, and ends
                     deadline = min(deadline, time.monotonic() + 5)
             return judged, reason or "the answers together took too long"
         finally:
@@ -139,7 +139,7 @@ class Worker:
 
 
 def judge(path: Path, kernel: Kernel, worker: Worker, tell: int, dead: int) -> None:
-    """In the child: run nbval on a notebook, its cells in the boxed kernel."""
+    """In the child: run nbval on a notebook, whose cells run in the boxed kernel; write findings to `tell`."""
     import resource
 
     import pytest
@@ -153,7 +153,7 @@ def judge(path: Path, kernel: Kernel, worker: Worker, tell: int, dead: int) -> N
         lesson=worker.lesson.id,
         references=worker.references,
         hidden_checks=worker.hidden,
-        tell=lambda found: os.write(tell, json.dumps(found).encode() + b"\n"),
+        tell=lambda finding: os.write(tell, json.dumps(finding).encode() + b"\n"),
     )
     options = ["--nbval-lax", "--noconftest", "-c", os.devnull, "--rootdir", str(path.parent)]
     options += ["-p", "nbval.plugin", "-p", "no:cacheprovider", "--color=no"]
@@ -161,7 +161,7 @@ def judge(path: Path, kernel: Kernel, worker: Worker, tell: int, dead: int) -> N
 
 
 def sweep() -> None:
-    """Kill what a box that was thrown away has left; as subreaper we inherit what killed its zygote."""
+    """Kill what a stopped box has left: this process, as subreaper, inherits the orphans of its zygote."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -169,12 +169,12 @@ def sweep() -> None:
 
 
 def main() -> None:
-    """Serve requests until stdin ends, or whoever started us does. First on stdin: `Worker`'s arguments, as JSON."""
-    import pytest  # noqa: F401  imported here so that children, who are forked, have it
+    """Serve requests until stdin or the parent ends. The first line on stdin holds `Worker`'s arguments, as JSON."""
+    import pytest  # noqa: F401  imported before the fork, so that children have it
 
     zygote.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     zygote.prctl(zygote.PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is open gets closed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is open is closed
     settings = json.loads(sys.stdin.readline())
     torch.set_num_threads(1)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

@@ -1,7 +1,7 @@
 """Inside the box: a process that has imported what a lesson imports, and forks a kernel for each submission.
 
-It starts in a second what takes a new kernel five. It talks JSON lines on stdin and stdout with the `Box` that started
-it, and runs no student's code itself. Commands:
+A forked kernel starts in a second, a new one in five. The zygote exchanges JSON lines with the `Box` that started it,
+on stdin and stdout, and runs no student's code itself. Commands:
 
     {"spawn": connection file, "limits": {...}}  ->  {"spawned": pid}, and later, unasked, {"ended": status}
     {"clean": true}  ->  {"clean": whether no process and no file of the kernel is left}
@@ -23,21 +23,21 @@ from pathlib import Path
 import psutil
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 36, 38
-TICK = 0.02  # seconds between looks at children
+TICK = 0.02  # seconds between two checks of children
 
 
 def main() -> None:
-    """Import, then serve until stdin ends. Arguments: the setup cell's source, folders to wipe, whom to become."""
+    """Import, then serve until stdin ends. Argument: JSON of setup, wipe (folders) and uid."""
     settings = json.loads(sys.argv[1])
     control = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints must not look like an answer
+    os.dup2(2, 1)  # what a library prints must not look like a reply
     prepare(settings["setup"])
-    say(control, {"ready": os.getpid()})
+    send(control, {"ready": os.getpid()})
     serve(control, [Path(folder) for folder in settings["wipe"]], settings["uid"])
 
 
 def prepare(setup: str) -> None:
-    """Import all that kernels need, in one thread; forked memory is shared until written to, so keep gc from it."""
+    """Import all that kernels need, in one thread, and keep gc from writing to memory that forks share."""
     import ipykernel.kernelapp  # noqa: F401
     import matplotlib_inline.backend_inline  # noqa: F401
     import torch
@@ -47,7 +47,7 @@ def prepare(setup: str) -> None:
     torch.set_num_threads(1)
     exec(compile(setup, "setup", "exec"), {"__name__": "__main__"})
     torch.ones(2, requires_grad=True).sum().backward()  # autograd imports and registers on first use
-    prctl(PR_SET_DUMPABLE, 0)  # a kernel, which may have our user id, must not trace or change us
+    prctl(PR_SET_DUMPABLE, 0)  # a kernel, which may have our user id, must not trace this process
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()
     gc.freeze()
@@ -59,17 +59,18 @@ def prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def say(control, message: dict) -> None:
+def send(control, message: dict) -> None:
+    """Write a message as one line."""
     control.write(json.dumps(message) + "\n")
     control.flush()
 
 
 def serve(control, wipe: list[Path], uid: int | None) -> None:
-    """Obey commands and report a kernel's end, until whoever started us is gone."""
+    """Obey commands and report a kernel's end, until stdin ends. control: where replies are written."""
     pid = None
     while True:
         if pid is not None and (status := ended(pid)) is not None:
-            say(control, {"ended": status})
+            send(control, {"ended": status})
             pid = None
         if not select.select([0], [], [], TICK if pid else None)[0]:
             continue
@@ -79,10 +80,10 @@ def serve(control, wipe: list[Path], uid: int | None) -> None:
             return
         if "spawn" in command:
             pid = fork_kernel(command["spawn"], command["limits"], uid)
-            say(control, {"spawned": pid})
+            send(control, {"spawned": pid})
         else:
             pid = None
-            say(control, {"clean": kill_all(uid) and wiped(wipe) and no_shared_memory()})
+            send(control, {"clean": kill_all(uid) and wiped(wipe) and no_shared_memory()})
 
 
 def read_line() -> dict | None:
@@ -96,21 +97,21 @@ def read_line() -> dict | None:
 
 
 def ended(pid: int) -> int | None:
-    """Reap all dead children; the status of this one if it is among them."""
-    found = None
+    """Reap all dead children; the exit status of the child `pid` if it is among them, else None."""
+    exit_status = None
     while True:
         try:
             child, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return found
+            return exit_status
         if child == 0:
-            return found
+            return exit_status
         if child == pid:
-            found = status
+            exit_status = status
 
 
 def fork_kernel(connection_file: str, limits: dict, uid: int | None) -> int:
-    """A child that becomes an IPython kernel with these limits and, where we may, another user id."""
+    """Fork an IPython kernel with these limits and, unless uid is None, this user id; returns its pid."""
     if pid := os.fork():
         return pid
     try:
@@ -120,6 +121,7 @@ def fork_kernel(connection_file: str, limits: dict, uid: int | None) -> int:
 
 
 def become_kernel(connection_file: str, limits: dict, uid: int | None) -> None:
+    """In the child: give up all that a kernel may not have, then run one."""
     silence()
     os.closerange(3, 4096)
     os.setsid()
@@ -137,14 +139,14 @@ def become_kernel(connection_file: str, limits: dict, uid: int | None) -> None:
 
 
 def silence() -> None:
-    """Standard streams lead nowhere from here on."""
+    """Point the standard streams to /dev/null."""
     null = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(null, stream)
 
 
 def virtual_memory() -> int:
-    """Bytes of address space that this process has already, through its libraries."""
+    """Bytes of address space that this process uses already, mostly for its libraries."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except FileNotFoundError:  # no /proc: macOS
@@ -152,7 +154,7 @@ def virtual_memory() -> int:
 
 
 def start_kernel(connection_file: str) -> None:
-    """IPython's kernel; what cells print goes nowhere, because only what checks hand over counts."""
+    """Run IPython's kernel. What cells print is dropped, because only what checks hand over counts."""
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
 
@@ -166,9 +168,9 @@ def start_kernel(connection_file: str) -> None:
 
 
 def kill_all(uid: int | None) -> bool:
-    """Kill every process that came from a kernel, however it hid; whether none is left."""
+    """Kill every process that a kernel started, however it hid; True where none is left."""
     for _ in range(200):
-        slaughter(uid)
+        kill_kernels(uid)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -178,8 +180,8 @@ def kill_all(uid: int | None) -> bool:
     return False
 
 
-def slaughter(uid: int | None) -> None:
-    """SIGKILL for all of them: at one stroke where they have a process or user namespace of their own."""
+def kill_kernels(uid: int | None) -> None:
+    """SIGKILL for all processes of kernels, at once where they have a process namespace or a user of their own."""
     if os.getpid() == 1:
         kill(-1)
     elif uid is not None:
@@ -189,17 +191,18 @@ def slaughter(uid: int | None) -> None:
             os._exit(0)
         os.waitpid(pid, 0)
     else:
-        for process in psutil.Process().children(recursive=True):  # orphans come to us, who are their subreaper
+        for process in psutil.Process().children(recursive=True):  # this process is the subreaper of orphans
             kill(process.pid)
 
 
 def kill(pid: int) -> None:
+    """SIGKILL, to a process that may have ended already."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def wiped(folders: list[Path]) -> bool:
-    """Empty these folders; whether they are."""
+    """Empty these folders; True where they are empty now."""
     for folder in folders:
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -210,7 +213,7 @@ def wiped(folders: list[Path]) -> bool:
 
 
 def open_and_retry(remove, path, _error) -> None:
-    """A folder without permissions is no place to hide things."""
+    """For rmtree: set the permissions that removing a path needs, and try again."""
     try:
         os.chmod(os.path.dirname(path), 0o700)
         os.chmod(path, 0o700)
@@ -220,7 +223,7 @@ def open_and_retry(remove, path, _error) -> None:
 
 
 def no_shared_memory() -> bool:
-    """Whether no System V memory, queue or semaphore outlived its process; only a box has its own to look at."""
+    """Whether no System V memory, queue or semaphore is left. Without a namespace of our own, it is not checked."""
     if os.getpid() != 1:
         return True
     lists = [Path("/proc/sysvipc", kind) for kind in ("shm", "msg", "sem")]
