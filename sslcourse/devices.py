@@ -22,7 +22,7 @@ def best_device(name: str | None = None) -> torch.device:
 
 
 def named(name: str) -> torch.device:
-    """The device with this name, such as "cpu" or "cuda:1". CourseError, with those there are, where it is not here."""
+    """The device with this name, such as "cpu" or "cuda:1". CourseError, with the names there are, for another."""
     names, short = ["cpu"], ["cpu"]
     # Nothing is put on the device to try it: that would take memory, and the whole of a GPU that serves one process.
     if accelerator := torch.accelerator.current_accelerator(check_available=True):
