@@ -338,7 +338,7 @@ def test_no_scheduler_gets_one_sentence(mixed, tmp_path):
     assert done.returncode == 2 and "There is no Dask scheduler" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.heavy
+@pytest.mark.lesson
 def test_gradescope_autograder_runs_where_gradescope_puts_it(solved, tmp_path):
     """Unzipped into source/, set up once, run_autograder beside it, submission/ in and results/results.json out."""
     made = [sys.executable, "-m", "sslcourse", "gradescope", "4.2", "--out", str(tmp_path / "autograder.zip")]

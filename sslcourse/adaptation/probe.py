@@ -68,8 +68,8 @@ def probes(x: np.ndarray, y: np.ndarray) -> list:
     x = preprocessing.transform(x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # pixels would need minutes, to change the third digit
-        steps = budget(cpu=100, gpu=100, smoke=5)
-        fits = [LogisticRegression(C=c, max_iter=steps, tol=1e-2).fit(x, y) for c in STRENGTHS]
+        steps, strengths = budget((100, STRENGTHS), (100, STRENGTHS), smoke=(5, STRENGTHS[-1:]))
+        fits = [LogisticRegression(C=c, max_iter=steps, tol=1e-2).fit(x, y) for c in strengths]
     return [make_pipeline(preprocessing, fit) for fit in fits]
 
 
