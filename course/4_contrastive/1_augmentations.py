@@ -105,7 +105,7 @@ view_figures.gallery({"original": cat[0]} | drawn)
 # This network is **untrained**. Which slider disturbs it most?
 
 # %% explorer-untrained
-HALF = (24, 48, 96)  # as wide as elsewhere: today we train some thirty networks
+HALF = (24, 48, 96)  # half as wide as elsewhere: today we train some thirty networks
 WIDTHS = training.budget(cpu=HALF, gpu=HALF, smoke=(4, 8, 16))
 
 
