@@ -73,7 +73,7 @@ def pretrain(task: type[PretextTask], changed: dict[str, float], options: argpar
     torch.manual_seed(options.seed)
     encoder, pretext = task.on(source, **changed)
     names = ("epochs", "batch_size", "lr", "seed", "checkpoint")
-    device = devices.named(options.device) if options.device else None
+    device = devices.best_device(options.device)
     chosen = {name: getattr(options, name) for name in names}
     return training.pretrain(encoder, pretext, source.unlabeled(), device=device, **chosen)
 

@@ -69,6 +69,18 @@ def test_references_are_raw_random_and_supervised(digits):
     assert table == adaptation.references(digits, [10], views=lambda x, generator: x)
 
 
+def test_random_init_and_supervised_have_the_encoder_that_was_asked_for(digits):
+    shapes = []
+
+    def narrow():
+        shapes.append(8)
+        return encoders.ConvNet(1, widths=(8, 8, 8))
+
+    adaptation.references(digits, [1, 5], encoder=narrow, views=lambda x, generator: x)
+    assert len(shapes) == 3, "once for random init, once for each supervised network"
+    assert adaptation.supervised(digits, 1, views=lambda x, generator: x, encoder=narrow)[0].dim == 8
+
+
 def test_references_of_text_need_no_other_call():
     parts = scripture.parts()
     table = adaptation.references(parts, {"few": 10}, seed=1)

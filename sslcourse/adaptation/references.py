@@ -29,14 +29,14 @@ def references(
 ) -> Table:
     """Test accuracy of what every pretrained encoder must stand beside, on the same labels and the same split.
 
-    "raw input" and "random init" are linear probes, "supervised" is trained end to end. encoder: makes an untrained
-    encoder, by default the one of the data's modality; views: see `supervised`; the others: see `budgets`.
+    "raw input" and "random init" are linear probes, "supervised" is trained end to end. encoder: makes the untrained
+    encoder of both, by default the one of the data's modality; views: see `supervised`; the others: see `budgets`.
     """
     torch.manual_seed(seed)
     methods = {
         "raw input": raw_input(data),
         "random init": (encoder or (lambda: untrained(data)))().to(best_device()),
-        "supervised": lambda n: accuracy(supervised(data, n, seed, views), data.test.x, data.test.y),
+        "supervised": lambda n: accuracy(supervised(data, n, seed, views, encoder=encoder), data.test.x, data.test.y),
     }
     return budgets(data, methods, labels, seed, log, group)
 
@@ -91,16 +91,18 @@ def supervised(
     seed: int = 0,
     views: Callable | None = None,
     samples: int | None = None,
+    encoder: Callable[[], nn.Module] | None = None,
 ) -> nn.Sequential:
     """An encoder and a linear layer trained from scratch, end to end, on the labeled training samples.
 
     views: the augmentation of pictures, by default crop, resize and flip. samples: how many it sees in all, as in
-    `fit`. Nothing is selected: it is the last step's weights.
+    `fit`. encoder: makes the untrained one, by default that of the data's modality. Nothing is selected: it is the last
+    step's weights.
     """
     train = few_labels(data.train, labels_per_class, seed)
     torch.manual_seed(seed)
-    encoder = untrained(data)
-    model = nn.Sequential(encoder, nn.Linear(encoder.dim, len(data.classes))).to(best_device())
+    h = encoder() if encoder else untrained(data)
+    model = nn.Sequential(h, nn.Linear(h.dim, len(data.classes))).to(best_device())
     if data.vocabulary:
         fit_words(model, train)
     else:
