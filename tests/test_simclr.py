@@ -98,6 +98,7 @@ if ranks > 1 and {mean}:
     dist.all_reduce(loss.detach_(), op=dist.ReduceOp.SUM)
     loss = loss / ranks
 torch.save((loss.detach(), grads), os.environ["OUT"] + str(rank))
+parallel.stop()  # a process that ends with gloo's threads still running may abort
 """
 
 
