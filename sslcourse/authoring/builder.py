@@ -123,9 +123,12 @@ def write_pages() -> None:
 
 
 def stale(lessons: list[Lesson] | None = None) -> list[str]:
-    """One sentence for each notebook, and README, that is not what course/ says; with no lessons named, of all."""
+    """One sentence for each notebook, and README, that is not what course/ says; with no lessons named, of all.
+
+    A lesson whose source breaks the rules, as with a claim that fails, has a sentence for each breach instead.
+    """
     everything = course.lessons()
-    sentences = [sentence for lesson in lessons or everything if (sentence := stale_notebook(lesson))]
+    sentences = [sentence for lesson in lessons or everything for sentence in stale_lesson(lesson)]
     if lessons is None:
         notebooks = {lesson.notebook for lesson in everything}
         present = (path for path in sorted(paths.NOTEBOOKS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts)
@@ -137,13 +140,26 @@ def stale(lessons: list[Lesson] | None = None) -> list[str]:
     return sentences
 
 
-def stale_notebook(lesson: Lesson) -> str | None:
-    """What is not as it should be in a lesson's notebook, outputs apart; check cells must hold one."""
+def stale_lesson(lesson: Lesson) -> list[str]:
+    """What is wrong with a lesson's source or, where nothing is, with its notebook."""
+    try:
+        source = solved(lesson)
+    except BuildError as error:
+        return str(error).splitlines()
+    sentence = stale_notebook(lesson, blanked(source))
+    return [sentence] if sentence else []
+
+
+def stale_notebook(lesson: Lesson, source: NotebookNode) -> str | None:
+    """What is not as it should be in a lesson's notebook, outputs apart; check cells must hold one.
+
+    source: the lesson's notebook, not run, as students should have it.
+    """
     name = lesson.notebook.relative_to(paths.ROOT)
     advice = f"run `sslcourse build {lesson.id}`."
     if not lesson.notebook.exists():
         return f"{name} is missing; {advice}"
-    wanted, there = stripped(blanked(solved(lesson))), nbformat.read(lesson.notebook, as_version=4)
+    wanted, there = stripped(source), nbformat.read(lesson.notebook, as_version=4)
     if [cell.id for cell in wanted.cells] != [cell.get("id") for cell in there.cells]:
         return f"{name} has other cells than its source; {advice}"
     if wanted.metadata != there.metadata:

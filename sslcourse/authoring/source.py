@@ -17,15 +17,18 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def solved(lesson: Lesson, unmeasured: bool = False) -> NotebookNode:
     """A lesson's notebook, not run, with its solutions, rendered text, cell ids and all metadata.
 
-    unmeasured: numbers that are not in the ledger yet become a dash. Raises BuildError, naming the cell, for a source
-    that breaks the rules: cells without a name of their own, unknown keys, numbers typed by hand, missing entries.
+    unmeasured: numbers that are not in the ledger yet become a dash. Raises BuildError for a source that breaks the
+    rules: cells without a name of their own, unknown keys, numbers typed by hand, missing entries, claims that fail. It
+    has a line, which names the cell, for each cell or claim that is wrong.
     """
-    notebook = read_source(lesson.source)
+    notebook, wrong = read_source(lesson.source), []
     for cell in notebook.cells:
         try:
             finish(cell, lesson, unmeasured)
         except BuildError as error:
-            raise BuildError(f"{lesson.source.name}, cell {cell.get('id', '?')}: {error}") from None
+            wrong += [f"{lesson.source.name}, cell {cell.id}: {sentence}" for sentence in str(error).splitlines()]
+    if wrong:
+        raise BuildError("\n".join(wrong))
     check_names(notebook, lesson)
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "sslcourse": {"lesson": lesson.id}}
     notebook.metadata = from_dict(metadata)

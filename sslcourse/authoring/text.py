@@ -1,4 +1,4 @@
-"""Rendering: {{ ledger keys }}, {{ course: facts }} and [@citations] in lessons; README.md's blocks."""
+"""Rendering: {{ ledger keys }}, {{ course: facts }}, claims and [@citations] in lessons; README.md's blocks."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from sslcourse import course, ledger, paths
-from sslcourse.authoring import typed_numbers
+from sslcourse.authoring import claims, typed_numbers
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
@@ -15,18 +15,27 @@ BLOCK = re.compile(r"(<!-- (ledger|course):(.*?) -->\n).*?(<!-- end -->)", re.DO
 
 
 def render(markdown: str, lesson: Lesson, unmeasured: bool = False) -> str:
-    """A cell's text with references and citations filled in. BuildError for a key that the ledger does not hold."""
-    markdown = re.sub(r"\{\{\s*(.+?)\s*\}\}", lambda match: reference(match.group(1), lesson, unmeasured), markdown)
+    """A cell's text with references and citations filled in, and without its claims, which must hold.
+
+    BuildError for a key that the ledger does not hold, and, a line each, for claims that the ledgers do not bear out.
+    """
+    if sentences := claims.broken(markdown, lesson, unmeasured):
+        raise BuildError("\n".join(sentences))
+    markdown = claims.REFERENCE.sub(
+        lambda match: reference(" ".join(match[1].split()), lesson, unmeasured), claims.without(markdown)
+    )
     return CITED.sub(lambda match: citation(match.group(1), lesson), markdown)
 
 
 def reference(key: str, lesson: Lesson, unmeasured: bool) -> str:
-    """What stands for {{ key }}: a measured number, a table of them, or a fact of the course's map."""
+    """What stands for {{ key }}: a measured number, a difference or a table of them, or a fact of the course's map."""
     kind, _, what = key.partition(":")
     if kind == "course":
         return fact(what.strip(), lesson)
     content = ledger.results(lesson.results)
-    if kind == "table":
+    if kind == "difference":
+        text = claims.difference(what.strip(), content["entries"] if content else {}, unmeasured)
+    elif kind == "table":
         table = content and ledger.measured_table(what.strip(), content)
         text = table and table._repr_markdown_()
     else:
