@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from sslcourse import cells, course, data, encoders, ledger, paths
+from sslcourse.authoring import builder
 from sslcourse.figures import sliders
 from tests import tiny as tiny_course
 
@@ -87,3 +88,12 @@ def tiny(tmp_path, monkeypatch):
     entries, units = {"score/us/all": [0.5, 0.6, 0.7]}, {"score/us/all": "accuracy"}
     ledger.write_entries(lesson.results, entries, {"lesson": "1.1", "seeds": [0, 1, 2], "seconds": [3, 4, 50]}, units)
     return lesson
+
+
+@pytest.fixture
+def built(tiny, monkeypatch):
+    """The tiny course, built without a kernel: outputs as a run would leave them."""
+    monkeypatch.setattr("sslcourse.authoring.builder.execute", tiny_course.pretend)
+    builder.build(tiny)
+    builder.write_pages()
+    return tiny

@@ -9,36 +9,7 @@ import pytest
 from sslcourse import cli, course, paths
 from sslcourse.authoring import builder, measuring, source, typed_numbers
 from sslcourse.errors import BuildError
-from tests.tiny import BIB, README, command
-
-
-@pytest.fixture
-def built(tiny, monkeypatch):
-    """The tiny course, built without a kernel: outputs as a run would leave them."""
-    monkeypatch.setattr("sslcourse.authoring.builder.execute", pretend)
-    builder.build(tiny)
-    builder.write_pages()
-    return tiny
-
-
-def pretend(notebook, **_):
-    """What a kernel would do to this notebook, timings and all."""
-    for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.execution_count = number
-        cell.metadata.execution = {"iopub.status.busy": str(number)}
-        text = "✓ right\n" if cell.id == "add-check" else f"output of {cell.id}\n"
-        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
-        cell.outputs += [nbformat.v4.new_output("stream", name="stderr", text="progress")]
-        view = {"application/vnd.jupyter.widget-view+json": {"model_id": str(number)}}
-        cell.outputs += [nbformat.v4.new_output("display_data", data=view)]
-    notebook.metadata.widgets = {"state": "large"}
-    return 1.0
-
-
-def edit(lesson, old: str, new: str) -> None:
-    content = lesson.source.read_text()
-    assert old in content
-    lesson.source.write_text(content.replace(old, new))
+from tests.tiny import BIB, README, command, edit
 
 
 def read(lesson):

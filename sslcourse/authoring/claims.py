@@ -154,8 +154,8 @@ def without(markdown: str) -> str:
 def operands(what: str) -> list[str]:
     """The two keys of {{ difference: A - B }}."""
     keys = [key.strip() for key in what.split(" - ")]
-    if len(keys) != 2:
-        raise BuildError(f"the difference {what!r} must read A - B, with spaces around one minus.")
+    if len(keys) != 2 or any(map(is_number, keys)):
+        raise BuildError(f"the difference {what!r} must read A - B, of two keys, with spaces around the minus.")
     return keys
 
 
