@@ -45,21 +45,13 @@ def broken(statement: str, lesson, unmeasured: bool = False) -> list[str]:
 @pytest.mark.parametrize(
     "statement",
     [
-        "score/better, by hand/5 > score/us/all",
-        "score/us/all < score/better, by hand/5",
-        "score/better, by hand/5 > score/us/all by 0.08",
-        "score/us/all < score/better, by hand/5 by 0.08",
-        "score/us/all ~ score/them: a-b/all within 0.02",
-        "score/them: a-b/all ~ score/us/all within 0.02",
-        "score/us/all > 0.25",
-        "score/us/all > -1 by 1",
-        "score/us/all < 1 by 0.25",
-        "score/us/all ~ 0.61 within 0.2",
-        "five/one off > five/low",
-        "five/low < five/one off",
-        "score/us/all > 0.25; score/us/all < 1",
+        "score/better, by hand/5 > score/us/all", "score/us/all < score/better, by hand/5",
+        "score/better, by hand/5 > score/us/all by 0.08", "score/us/all < score/better, by hand/5 by 0.08",
+        "score/us/all ~ score/them: a-b/all within 0.02", "score/them: a-b/all ~ score/us/all within 0.02",
+        "score/us/all > 0.25", "score/us/all > -1 by 1", "score/us/all < 1 by 0.25", "score/us/all ~ 0.61 within 0.2",
+        "five/one off > five/low", "five/low < five/one off", "score/us/all > 0.25; score/us/all < 1",
     ],
-)
+)  # fmt: skip
 def test_a_claim_holds(lesson, statement):
     assert broken(statement, lesson) == []
 
@@ -71,7 +63,7 @@ def test_a_claim_holds(lesson, statement):
         ("score/better, by hand/5 < score/us/all", "+0.1 with a standard error of 0.0058, and it is below 0 in 0 of 3"),
         ("score/better, by hand/5 > score/us/all by 0.1", "and it is above 0.1 in 1 of 3 seeds"),
         ("score/us/all < score/better, by hand/5 by 0.1", "and it is below -0.1 in 1 of 3 seeds"),
-        ("score/us/all ~ score/them: a-b/all within 0.015", "-0.003333 with a standard error of 0.0067, and it is with"),
+        ("score/us/all ~ score/them: a-b/all within 0.015", "-0.003333 with a standard error of 0.0067"),
         ("score/us/all ~ score/better, by hand/5 within 0.1", "within 0.1 in 2 of 3 seeds"),
         ("score/us/all > 0.5", "+0.1 with a standard error of 0.058, and it is above 0 in 2 of 3 seeds"),
         ("score/us/all < 0.5", "below 0 in 0 of 3 seeds"),
@@ -289,7 +281,6 @@ CLAIMED = "\n{{ claim: a/x > a/y }}"
         ("<details><summary>Better?</summary>It has {{ a/x }}.</details>", []),
         ("<details>It is worse, {{ a/x }}.</details>", ["It is worse, {{ a/x }}."]),
         ("It is better: {{ table: a/ }} in {{ course: minutes }}.", []),
-        ("The best are bettered, but sameness is {{ a/x }}.", ["The best are bettered, but sameness is {{ a/x }}."]),
         ("It is bettered, but sameness is {{ a/x }}.", []),
     ],
 )
