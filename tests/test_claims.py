@@ -59,15 +59,14 @@ def test_a_claim_holds(lesson, statement):
 @pytest.mark.parametrize(
     ("statement", "numbers"),
     [
-        ("score/us/all > score/better, by hand/5", "-0.1 with a standard error of 0.0058, and it is above 0 in 0 of 3"),
-        ("score/better, by hand/5 < score/us/all", "+0.1 with a standard error of 0.0058, and it is below 0 in 0 of 3"),
-        ("score/better, by hand/5 > score/us/all by 0.1", "and it is above 0.1 in 1 of 3 seeds"),
-        ("score/us/all < score/better, by hand/5 by 0.1", "and it is below -0.1 in 1 of 3 seeds"),
+        ("score/us/all > score/better, by hand/5", "-0.1 with a standard error of 0.0058, and the difference is above 0"),
+        ("score/better, by hand/5 < score/us/all", "+0.1 with a standard error of 0.0058, and the difference is below 0"),
+        ("score/better, by hand/5 > score/us/all by 0.1", "and the difference is above 0.1 in 1 of 3 seeds"),
+        ("score/us/all < score/better, by hand/5 by 0.1", "and the difference is below -0.1 in 1 of 3 seeds"),
         ("score/us/all ~ score/them: a-b/all within 0.015", "-0.003333 with a standard error of 0.0067"),
         ("score/us/all ~ score/better, by hand/5 within 0.1", "within 0.1 in 2 of 3 seeds"),
-        ("score/us/all > 0.5", "+0.1 with a standard error of 0.058, and it is above 0 in 2 of 3 seeds"),
-        ("score/us/all < 0.5", "below 0 in 0 of 3 seeds"),
-        ("score/us/all ~ 0.5 within 0.2", "within 0.2 in 3 of 3 seeds"),
+        ("score/us/all > 0.5", "+0.1 with a standard error of 0.058, and the difference is above 0 in 2 of 3 seeds"),
+        ("score/us/all < 0.5", "below 0 in 0 of 3 seeds"), ("score/us/all ~ 0.5 within 0.2", "within 0.2 in 3 of 3 seeds"),
         ("five/two off > five/low", "above 0 in 3 of 5 seeds"),
         ("five/wide > five/low", "above 0 in 5 of 5 seeds"),
     ],
@@ -155,22 +154,18 @@ ONE = "{{ claim: score/us/all > 0.25 }}"
 @pytest.mark.parametrize(
     ("written", "left"),
     [
-        (f"We win.\n{ONE}", "We win."),
-        (f"We win.\n\n{ONE}\n", "We win."),
+        (f"We win.\n{ONE}", "We win."), (f"We win.\n\n{ONE}\n", "We win."),
         (f"We win.\n{ONE}\n{ONE}\n\nNext.", "We win.\n\nNext."),
         (f"We win.\n\n{ONE}\n\n{ONE}\n\nNext.", "We win.\n\nNext."),
         (f"We win. {ONE}\n\n{ONE} Next.", "We win.\n\nNext."),
-        (f"We win {ONE} today.", "We win today."),
-        (f"We win {ONE}{ONE}.", "We win."),
-        (f"{ONE}\nWe win.", "We win."),
-        (f"{ONE} We win.", "We win."),
+        (f"We win {ONE} today.", "We win today."), (f"We win {ONE}{ONE}.", "We win."),
+        (f"{ONE}\nWe win.", "We win."), (f"{ONE} We win.", "We win."), (f"{ONE}", ""),
         (f"- We\n  win {ONE}\n  today.\n- Next.", "- We\n  win\n  today.\n- Next."),
         (f"- We win.\n  {ONE}\n- Next.", "- We win.\n- Next."),
         (f"<details>We win.\n{ONE}</details>", "<details>We win.\n</details>"),
         ("We win.\n{{ claim: score/us/all >\n0.25;\n  score/us/all\n  < 1 }}\nToday.", "We win.\nToday."),
-        (f"{ONE}", ""),
     ],
-)
+)  # fmt: skip
 def test_nothing_is_left_of_a_claim(lesson, written, left):
     assert text.render(written, lesson) == left
 
@@ -192,15 +187,13 @@ def test_a_difference_is_shown_with_its_standard_error(lesson, written, shown):
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        ("difference: score/us/all - nobody", "has no 'nobody'"),
-        ("difference: score/us/all - 0.5", "must read A - B"),
-        ("difference: score/us/all-count", "must read A - B"),
-        ("difference: score/us/all - two", "'two' has 2 seeds"),
+        ("score/us/all - nobody", "has no 'nobody'"), ("score/us/all - 0.5", "must read A - B"),
+        ("score/us/all-count", "must read A - B"), ("score/us/all - two", "'two' has 2 seeds"),
     ],
-)
+)  # fmt: skip
 def test_a_difference_needs_two_keys(lesson, written, sentence):
     with pytest.raises(BuildError, match=re.escape(sentence)):
-        text.render(f"{{{{ {written} }}}}", lesson)
+        text.render(f"{{{{ difference: {written} }}}}", lesson)
 
 
 def test_numbers_in_claims_count_as_typed_by_nobody(tiny):
@@ -225,7 +218,7 @@ def test_a_claim_that_breaks_stops_the_build_with_its_numbers(built, monkeypatch
     first, second = capsys.readouterr().out.splitlines()
     assert first == (
         "1_tiny.py, cell title: in the cpu ledger the claim 'score/us/all > 0.25' fails: the mean difference is "
-        "+0.1833 with a standard error of 0.12, and it is above 0 in 2 of 3 seeds."
+        "+0.1833 with a standard error of 0.12, and the difference is above 0 in 2 of 3 seeds."
     )
     assert second.startswith("1_tiny.py, cell exercise-text: in the cpu ledger the claim 'score/us/all ~ 0.6 within")
     for options in ([], ["--no-execute"], ["1.1"]):

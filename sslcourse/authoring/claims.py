@@ -113,7 +113,7 @@ def check(claim: Claim, entries: dict) -> None:
     if not holds:
         raise BuildError(
             f"the mean difference is {mean:+.4g} with a standard error of {error:.2g}, "
-            f"and it is {where} in {agree} of {count} seeds."
+            f"and the difference is {where} in {agree} of {count} seeds."
         )
 
 
