@@ -3,11 +3,40 @@
 Images are float (B,C,H,W) in [0,1]; token sequences are int64 (B,L). `encoder.dim` is the number of features.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse.devices import budget
+from sslcourse import measures
+from sslcourse.data import Unlabeled
+from sslcourse.devices import autocast, budget
+
+CALIBRATION = 512  # inputs a batch
+
+
+@torch.no_grad()
+def calibrate(encoder: nn.Module, unlabeled: Unlabeled, views: Callable | None = None, seed: int = 0) -> nn.Module:
+    """Set an untrained encoder's batch statistics by one pass over training inputs, in place; returns the encoder.
+
+    As it is made, batch normalisation takes its inputs for normalised already, so that in evaluation mode it normalises
+    nothing: such an encoder is a worse one than a random network need be. No weight is changed. views: the
+    augmentation of float inputs that training would use, if any; seed: of the inputs' order and of the views.
+    """
+    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    device, chance = next(encoder.parameters()).device, torch.Generator().manual_seed(seed)
+    modes, momenta = [norm.training for norm in norms], [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # statistics are then means over all batches
+    for rows in torch.randperm(len(unlabeled), generator=chance).split(CALIBRATION) if norms else ():
+        x = measures.to_float(unlabeled.x[rows].to(device))
+        with autocast(device):
+            encoder(x if views is None else views(x, chance))
+    for norm, mode, momentum in zip(norms, modes, momenta, strict=True):
+        norm.train(mode).momentum = momentum
+    return encoder
 
 
 class ConvNet(nn.Module):

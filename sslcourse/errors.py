@@ -7,3 +7,7 @@ class CourseError(Exception):
 
 class BuildError(CourseError):
     """A lesson source that cannot be built, or a notebook that cannot be executed."""
+
+
+class Doubt(UserWarning):
+    """A sentence that says why a measured number should not be trusted."""

@@ -49,24 +49,23 @@ def test_a_probe_is_chosen_without_the_test_split(digits):
     shuffled = digits.test.y[torch.randperm(len(digits.test))]
     other = data.Data("", "", digits.classes, digits.train, digits.val, Split(digits.test.x, shuffled), "", "")
     first, second = (adaptation.linear_probe(nn.Flatten(), given, 5) for given in (digits, other))
-    assert (first.classifier[-1].coef_ == second.classifier[-1].coef_).all()
+    assert torch.equal(first.head[1].weight, second.head[1].weight) and first.scaling == second.scaling
     assert second.accuracy < 0.3 < first.accuracy
     assert first.score(digits.test.x, digits.test.y) == first.accuracy
 
 
 def test_a_probe_with_one_label_a_class_chooses_with_one_label_a_class(digits, monkeypatch):
-    seen = []
-    whole = adaptation.few_labels
-    monkeypatch.setattr(adaptation.probe, "few_labels", lambda *given: seen.append(whole(*given)) or seen[-1])
+    seen, whole = set(), adaptation.labeled_rows
+    monkeypatch.setattr(adaptation.frozen, "labeled_rows", lambda *given: seen.add(given[1]) or whole(*given))
     adaptation.linear_probe(nn.Flatten(), digits, labels_per_class=1)
-    assert [len(split) for split in seen] == [10, 10]
+    assert seen == {1}
 
 
 def test_references_are_raw_random_and_supervised(digits):
-    table = adaptation.references(digits, [10], views=lambda x, generator: x)
+    table = adaptation.references(digits, [10])
     assert list(table) == ["raw input", "random init", "supervised"]
     assert all(0.3 < row["10 labels a class"] < 1 for row in table.values())
-    assert table == adaptation.references(digits, [10], views=lambda x, generator: x)
+    assert table == adaptation.references(digits, [10])
 
 
 def test_random_init_and_supervised_have_the_encoder_that_was_asked_for(digits):
@@ -76,9 +75,9 @@ def test_random_init_and_supervised_have_the_encoder_that_was_asked_for(digits):
         shapes.append(8)
         return encoders.ConvNet(1, widths=(8, 8, 8))
 
-    adaptation.references(digits, [1, 5], encoder=narrow, views=lambda x, generator: x)
+    adaptation.references(digits, [1, 5], encoder=narrow)
     assert len(shapes) == 3, "once for random init, once for each supervised network"
-    assert adaptation.supervised(digits, 1, views=lambda x, generator: x, encoder=narrow)[0].dim == 8
+    assert adaptation.supervised(digits, 1, encoder=narrow)[0].dim == 8
 
 
 def test_references_of_text_need_no_other_call():
@@ -99,17 +98,21 @@ def test_budgets_are_a_table_in_the_log(digits, tmp_path, monkeypatch):
     assert table["half"] == {"1 label a class": 0.005, "10 labels a class": 0.05, "all labels": 0.5}
     assert table["pixels"]["10 labels a class"] == adaptation.linear_probe(nn.Flatten(), digits, 10, seed=3).accuracy
     recorded = {key: entry["value"] for key, entry in log.run.items()}
+    by_distance = {key: recorded.pop(key) for key in list(recorded) if key.startswith("digits by distance/")}
     assert recorded == {
         f"digits/{method}/{name}": value for method, row in table.items() for name, value in row.items()
     }
+    ways = ("1 label a class, prototypes", "10 labels a class, prototypes", "10 labels a class, kNN")
+    assert by_distance.keys() == {f"digits by distance/pixels/{way}" for way in ways}
+    assert all(0.2 < value < 0.95 for value in by_distance.values())
     assert {entry["unit"] for entry in log.run.values()} == {"accuracy"}
 
 
 def test_a_probe_as_a_layer_answers_as_it_did(digits):
     torch.manual_seed(0)
-    encoder = encoders.ConvNet(1)
+    encoder = encoders.calibrate(encoders.ConvNet(1), digits.unlabeled())
     result = adaptation.linear_probe(encoder, digits, 5)
-    model = nn.Sequential(encoder, result.head())
+    model = nn.Sequential(encoder, result.head)
     assert adaptation.accuracy(model, digits.test.x, digits.test.y) == pytest.approx(result.accuracy, abs=0.01)
 
 

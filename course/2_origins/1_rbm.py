@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, data, figures, ledger, origins, training
+from sslcourse import adaptation, checks, data, figures, ledger, origins, training
 from sslcourse.figures import rbm as rbm_figures
 from sslcourse.origins import p_hidden, p_visible, sklearn_rbm, uniforms
 
@@ -213,10 +213,12 @@ RECIPES = {"CD-1": {"k": 1}, "CD-5": {"k": 5}, "PCD": {"persistent": True}}
 EPOCHS = training.budget(cpu=30, gpu=200)
 
 
-def machine(hidden, epochs, **recipe):
-    """A fresh RBM, trained on the digits with the update from above: (rbm, history)."""
+def machine(hidden, epochs, b=None, **recipe):
+    """A fresh RBM, with visible biases b (zero by default), trained with the update from above: (rbm, history)."""
     torch.manual_seed(log.seed)
     rbm = origins.RBM(784, hidden).to(device)
+    if b is not None:
+        rbm.b.copy_(b)
     settings = {"batch_size": 50, "lr": 0.1, "last_lr": 0.0, "seed": log.seed, "update": contrastive_divergence}
     return rbm, rbm.fit(v_train, epochs, **(settings | recipe))
 
@@ -396,7 +398,8 @@ log.table("small/")
 # Now with 256 hidden units, where nothing can be enumerated, and both starts.
 
 # %% measure-likelihood
-for name, rbm in machines.items():
+def judge(name, rbm):
+    """Record a machine's likelihood on test digits, by the larger of two estimates, and what flatters it."""
     F_test = free_energy(v_test, rbm.W, rbm.b, rbm.c).mean().item()
     estimates = {start: origins.ais_log_z(rbm, base, MOST, 100, chance)[0] for start, base in STARTS.items()}
     for start, log_z in estimates.items():
@@ -404,6 +407,10 @@ for name, rbm in machines.items():
     log.record(f"models/{name}/log p(v)", -F_test - max(estimates.values()), unit="nats", digits=0)
     log.record(f"models/{name}/pseudo-likelihood", origins.pseudo_likelihood(rbm, v_test).mean(), unit="nats", digits=0)
     log.record(f"models/{name}/reconstruction error", (rbm.reconstruct(v_test) - v_test).square().mean(), digits=3)
+
+
+for name, rbm in machines.items():
+    judge(name, rbm)
 log.table("models/")
 
 # %% measure-likelihood-interpret [markdown]
@@ -422,6 +429,28 @@ log.table("models/")
 # **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one pixel;
 # both look only next door to digits, where CD-1 looked, too. All of these likelihoods err on the high side, if at all:
 # AIS may have missed another region.
+
+# %% biases-text [markdown]
+# ### Where the biases start
+#
+# All machines above began with $b = 0$: each pixel as likely on as off, which is coin flips. Hinton's guide starts
+# $b_i$ at the log odds of its pixel, $\log p_i / (1 - p_i)$, where $p_i$ is how often it is on
+# [@hinton2012practical]. Does CD-1's trouble come from its update, or from its start?
+
+# %% biases-run
+for name in ("CD-1", "PCD"):
+    rbm, _ = machine(256, EPOCHS, b=origins.base_rates(v_train).to(device), **RECIPES[name])
+    judge(f"{name}, b at log odds", rbm)
+    dreams[f"{name}, b at log odds"] = walk(rbm, flips, LONG)
+    rows[f"{name}, b at log odds"] = rbm.reconstruct(dreams[f"{name}, b at log odds"][:12])
+dreamt = {name: row.view(-1, 1, 28, 28) for name, row in rows.items() if "log odds" in name}
+figures.pictures(dreamt)
+
+# %% biases-table
+log.table("models/")
+
+# %% biases-interpret [markdown]
+# TODO
 
 # %% energy-measure [markdown]
 # ### Free energy: digits against noise
@@ -466,22 +495,22 @@ log.table("energy/")
 # it was born, and beside a network trained **supervised**.
 
 # %% features-probe
-LABELS = {"10 labels": 10, "all labels": None}
+LABELS = (10, None)  # labels a class; None: all
 torch.manual_seed(log.seed)
 unborn = origins.RBM(784, 256).to(device)
 noted = {"seed": log.seed, "log": log, "group": "features"}
-table = adaptation.references(digits, LABELS, views=augment.simclr(color=0, flip=False), **noted)
+table = adaptation.references(digits, LABELS, seen=EPOCHS * len(digits.train), **noted)
 table |= adaptation.budgets(digits, {"RBM, untrained": unborn} | machines, LABELS, **noted)
-figures.accuracies(table, chance=1 / len(digits.classes), title="digits, black and white")
+figures.accuracies(table, chance=1 / len(digits.classes), title=adaptation.in_all(digits, LABELS))
 
 # %% features-table
 log.table("features/")
 
 # %% features-interpret [markdown]
-# With ten labels a class, features of CD-1 reach {{ features/CD-1/10 labels }} and those of PCD
-# {{ features/PCD/10 labels }}: more than raw pixels ({{ features/raw input/10 labels }}), an untrained RBM
-# ({{ features/RBM, untrained/10 labels }}) and a random ConvNet ({{ features/random init/10 labels }}), and close
-# to the whole ConvNet trained supervised ({{ features/supervised/10 labels }}). With all labels they reach
+# With ten labels a class, features of CD-1 reach {{ features/CD-1/10 labels a class }} and those of PCD
+# {{ features/PCD/10 labels a class }}: more than raw pixels ({{ features/raw input/10 labels a class }}), an untrained RBM
+# ({{ features/RBM, untrained/10 labels a class }}) and a random ConvNet ({{ features/random init/10 labels a class }}), and close
+# to the whole ConvNet trained supervised ({{ features/supervised/10 labels a class }}). With all labels they reach
 # {{ features/CD-1/all labels }} and {{ features/PCD/all labels }}, hardly more than raw pixels
 # ({{ features/raw input/all labels }}) and less than supervised ({{ features/supervised/all labels }}). You will meet
 # the pattern again: what is learned without labels pays where labels are few.

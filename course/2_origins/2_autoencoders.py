@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, augment, checks, data, figures, ledger, measures, origins, training
+from sslcourse import adaptation, checks, data, figures, ledger, measures, origins, training
 from sslcourse.figures import autoencoders as autoencoder_figures
 
 check = checks.of_lesson("2.2")
@@ -420,7 +420,7 @@ log.table("two/")
 # autoencoder's own start, and a network trained **supervised**.
 
 # %% features-probe
-LABELS = {"10 labels": 10, "all labels": None}
+LABELS = (10, None)  # labels a class; None: all
 fitted = PCA(30, svd_solver="covariance_eigh").fit(x_train.cpu().numpy())
 components, mean = (torch.from_numpy(part).to(device) for part in (fitted.components_, fitted.mean_))
 untrained = origins.xavier_(origins.MLP((*LAYERS, 30)), gain=4).to(device)
@@ -432,20 +432,20 @@ probed = {
     "Xavier times 4, Adam, 30": trained["Xavier times 4", "Adam"][0],
 }
 noted = {"seed": log.seed, "log": log, "group": "features"}
-accuracies = adaptation.references(digits, LABELS, views=augment.simclr(color=0, flip=False), **noted)
+accuracies = adaptation.references(digits, LABELS, seen=EPOCHS * len(digits.train), **noted)
 accuracies |= adaptation.budgets(digits, probed, LABELS, **noted)
-figures.accuracies(accuracies, chance=1 / len(digits.classes), title="digits")
+figures.accuracies(accuracies, chance=1 / len(digits.classes), title=adaptation.in_all(digits, LABELS))
 
 # %% features-table
 log.table("features/")
 
 # %% features-interpret [markdown]
-# With ten labels a class, the fine-tuned code reaches {{ features/RBM stack, Adam, 30/10 labels }}: more than PCA's
-# thirty numbers ({{ features/PCA, 30/10 labels }}), the autoencoder's random start
-# ({{ features/untrained encoder, 30/10 labels }}), a random ConvNet ({{ features/random init/10 labels }}) and raw
-# pixels ({{ features/raw input/10 labels }}), and less than supervised training
-# ({{ features/supervised/10 labels }}). But look at the stack **before** fine-tuning:
-# {{ features/RBM stack, not fine-tuned, 30/10 labels }}. Fine-tuning halved the error of reconstruction, from
+# With ten labels a class, the fine-tuned code reaches {{ features/RBM stack, Adam, 30/10 labels a class }}: more than PCA's
+# thirty numbers ({{ features/PCA, 30/10 labels a class }}), the autoencoder's random start
+# ({{ features/untrained encoder, 30/10 labels a class }}), a random ConvNet ({{ features/random init/10 labels a class }}) and raw
+# pixels ({{ features/raw input/10 labels a class }}), and less than supervised training
+# ({{ features/supervised/10 labels a class }}). But look at the stack **before** fine-tuning:
+# {{ features/RBM stack, not fine-tuned, 30/10 labels a class }}. Fine-tuning halved the error of reconstruction, from
 # {{ grid/RBM stack/not fine-tuned }} to {{ grid/RBM stack/Adam }}, and with ten labels the probe did not notice.
 #
 # With all labels it noticed a little ({{ features/RBM stack, not fine-tuned, 30/all labels }} before). But then the
@@ -489,7 +489,7 @@ for name, (encoder, decoder) in wide.items():
     log.record(f"wide/{name}/half, from the half it saw", origins.squared_error(half, rows[name]), digits=1)
     log.record(f"wide/{name}/half, from the whole", origins.squared_error(x_test, rows[name]), digits=1)
     accuracy = adaptation.linear_probe(encoder, digits, 10, seed=log.seed).accuracy
-    log.record(f"wide/{name}/probe, 10 labels", accuracy, unit="accuracy")
+    log.record(f"wide/{name}/probe, 10 labels a class", accuracy, unit="accuracy")
 rows["whole digit"] = x_test
 figures.pictures({name: x[:12].view(-1, 1, 28, 28) for name, x in rows.items()})
 
@@ -510,7 +510,7 @@ figures.filters({name: encoder[0].linear[0].weight.T for name, (encoder, _) in w
 #
 # The collapse meters are healthy for both, and a little higher for denoising; by its loss you would choose the copying
 # one. The last picture shows what the first layer's units look for (orange turns a unit on, purple off). A linear probe
-# with ten labels a class says {{ wide/copying/probe, 10 labels }} for copying and {{ wide/denoising/probe, 10 labels }}
+# with ten labels a class says {{ wide/copying/probe, 10 labels a class }} for copying and {{ wide/denoising/probe, 10 labels a class }}
 # for denoising: a worse reconstruction, a better feature, and on the mean the best without labels in this lesson (of
 # eight hundred numbers, though, and not thirty). In the paper, where three such layers were stacked and fine-tuned with
 # all labels, denoising helped, too [@vincent2008extracting].

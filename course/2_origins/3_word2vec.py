@@ -386,7 +386,7 @@ log.table("speed/")
 # often each of the 512 most frequent words occurs; **random vectors**; and the same network trained **supervised**.
 
 # %% probe
-LABELS = {"10 labels a class": 10, "100 labels": 100, "1000 labels": 1000}
+LABELS = (10, 100, 1000)  # labels a class
 parts = scripture.parts()
 torch.manual_seed(log.seed)
 methods = {
@@ -416,11 +416,11 @@ log.table("parts/")
 #   counted words {{ parts/raw: bag of words/10 labels a class }}, random vectors
 #   {{ parts/random vectors/10 labels a class }}, supervised training {{ parts/supervised/10 labels a class }}. A word
 #   that the labeled verses lack has neighbours that they hold.
-# - **With a thousand, supervised training is ahead** ({{ parts/supervised/1000 labels }}), and counted words are level
-#   ({{ parts/raw: bag of words/1000 labels }}; skip-gram {{ parts/skip-gram/1000 labels }}): now each word can be
+# - **With a thousand, supervised training is ahead** ({{ parts/supervised/1000 labels a class }}), and counted words are level
+#   ({{ parts/raw: bag of words/1000 labels a class }}; skip-gram {{ parts/skip-gram/1000 labels a class }}): now each word can be
 #   judged by itself, and word2vec was never told which differences matter for this question.
-# - CBOW's vectors are poorer here ({{ parts/CBOW/100 labels }} with a hundred labels, skip-gram's
-#   {{ parts/skip-gram/100 labels }}), though not in analogies. Which pretext task is better depends on the target.
+# - CBOW's vectors are poorer here ({{ parts/CBOW/100 labels a class }} with a hundred labels, skip-gram's
+#   {{ parts/skip-gram/100 labels a class }}), though not in analogies. Which pretext task is better depends on the target.
 
 # %% break [markdown]
 # ## Break it

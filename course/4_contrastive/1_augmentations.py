@@ -115,7 +115,12 @@ def new_encoder():
     return encoders.ConvNet(in_channels=3, widths=WIDTHS).to(device)
 
 
-view_figures.view_sliders(photos.test.x, {"random init": new_encoder()}, number=751, strengths={"cutout": 1.0})
+def calibrated(unlabeled):
+    """An untrained h_theta whose batch statistics are those of its inputs, as a trained one's are."""
+    return encoders.calibrate(new_encoder(), unlabeled, seed=log.seed)
+
+
+view_figures.view_sliders(photos.test.x, {"random init": calibrated(photos.unlabeled())}, number=751, strengths={"cutout": 1.0})
 
 # %% explorer-untrained-interpret [markdown]
 # Blur and noise it hardly notices, a mirror image or a turn a little; Sobel disturbs it most, then cutout. An untrained
@@ -285,7 +290,7 @@ def simclr(views, temperature=0.2):
     return lambda h: contrastive.SimCLR(h.dim, temperature, views=views)
 
 
-compared = {"random init": new_encoder()}
+compared = {"random init": calibrated(photos.unlabeled())}
 compared["rotation"], _ = pretrain(
     lambda h: pretext.Rotation(h.dim), photos.unlabeled(), training.budget(cpu=1, gpu=10), batch_size=64, progress=True
 )
@@ -297,19 +302,7 @@ figures.training({"SimCLR": history})
 # No collapse: the std stays away from 0, and the rank far above 1.
 
 # %% train-supervised
-SAMPLES = training.budget(cpu=20_000, gpu=200_000, smoke=256)
-
-
-def supervise(labels_per_class):
-    """An encoder and its classifier, trained on so many labels a class, with crops and flips: (h, model)."""
-    labeled = adaptation.few_labels(photos.train, labels_per_class, log.seed)
-    h = new_encoder()
-    model = nn.Sequential(h, nn.Linear(h.dim, len(photos.classes))).to(device)
-    adaptation.fit(model, labeled, Crop(min_area=0.2, flip=0.5), SAMPLES, torch.Generator().manual_seed(log.seed))
-    return h, model
-
-
-compared["supervised"], _ = supervise(labels_per_class=None)
+compared["supervised"], _ = adaptation.supervised(photos, seed=log.seed, encoder=new_encoder)  # encoder, classifier
 
 # %% explorer-text [markdown]
 # ### The explorer: ten sliders, four networks
@@ -385,7 +378,7 @@ VIEWS = {
     "crop and jitter": augment.Compose(Crop(min_area=0.2), Jitter()),
 }
 some_sprites = data.Unlabeled("sprites", sprites.train.x[:2000])
-of_sprites, histories = {"raw input": nn.Flatten(), "random init": new_encoder()}, {}
+of_sprites, histories = {"raw input": nn.Flatten(), "random init": calibrated(some_sprites)}, {}
 for name, views in tqdm(VIEWS.items(), desc="twelve networks"):
     of_sprites[name], histories[name] = pretrain(
         simclr(views, temperature=0.1), some_sprites, training.budget(cpu=5, gpu=40), batch_size=64
@@ -510,7 +503,7 @@ draw(means, "mean of seeds")
 
 # %% matrix-references
 h_identity, _ = pretrain(simclr(augment.Compose()), photos.unlabeled(), training.budget(cpu=2, gpu=20))
-_, with_ten_labels = supervise(labels_per_class=10)
+with_ten_labels = adaptation.supervised(photos, 10, log.seed, new_encoder)
 boxed = {"raw input": nn.Flatten(), "random init": compared["random init"], "no augmentation": h_identity}
 table = {name: scores(h) for name, h in boxed.items()}
 table["crop and colour"] = {version: float(matrix[0, 1]) for version, matrix in matrices.items()}

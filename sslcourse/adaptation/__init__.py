@@ -5,14 +5,16 @@ From what leaves theta* alone to what moves it: prototypes and neighbours, a lin
 
 from sslcourse.adaptation.adapters import add_lora, lora
 from sslcourse.adaptation.finetune import STEPS, accuracy, fine_tune, fit, learned
-from sslcourse.adaptation.labels import few_labels, label_budgets, min_labels
+from sslcourse.adaptation.frozen import Frozen, linear_probe
+from sslcourse.adaptation.labels import few_labels, in_all, label_budgets, labeled_rows, min_labels
 from sslcourse.adaptation.nearest import by_neighbours, by_prototypes, prototypes
-from sslcourse.adaptation.probe import LONG, Result, linear_probe, probe_step, train_probe
-from sslcourse.adaptation.references import budgets, references, supervised
+from sslcourse.adaptation.probe import Result, probe_step, train_probe
+from sslcourse.adaptation.references import budgets, references
+from sslcourse.adaptation.supervised import supervised
 from sslcourse.adaptation.zero_shot import attribute_probe, by_description
 
 __all__ = [
-    "LONG",
+    "Frozen",
     "STEPS",
     "Result",
     "accuracy",
@@ -23,7 +25,9 @@ __all__ = [
     "by_neighbours",
     "by_prototypes",
     "few_labels",
+    "in_all",
     "label_budgets",
+    "labeled_rows",
     "fine_tune",
     "fit",
     "learned",

@@ -1,76 +1,116 @@
 """The linear probe: g_phi is a logistic regression on frozen features."""
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sslcourse import measures
-from sslcourse.adaptation.labels import few_labels, min_labels
-from sslcourse.data import Data
+from sslcourse.adaptation.regression import STEPS, minima
 from sslcourse.devices import budget
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # scikit-learn's C, the inverse regularisation; chosen on the validation split
-LONG, COMPONENTS = 512, 128  # features longer than LONG, such as raw pixels, are reduced to COMPONENTS by PCA
+SCALINGS = ("as they are", "per feature", "unit length")
+DECAYS = tuple(10.0**-k for k in range(-1, 9))  # strong to weak, for features whose mean square length is one
+
+
+class Scaling(nn.Module):
+    """Features (N,D) less their mean, and scaled in one of three ways, to a mean square length of one.
+
+    "as they are": by one number; "per feature": each to the same variance; "unit length": each sample by itself.
+    Mean and scale are those of all training inputs, which takes no label.
+    """
+
+    def __init__(self, how: str, h: Tensor):
+        super().__init__()
+        self.unit_length = how == "unit length"
+        self.register_buffer("mean", h.mean(dim=0))
+        scale = (h - self.mean).square().sum(dim=1).mean().sqrt()
+        if how == "per feature":
+            scale = h.std(dim=0) * h.shape[1] ** 0.5
+        self.register_buffer("scale", torch.where(scale > 1e-6, scale, 1.0))  # a constant feature stays what it is
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = (h - self.mean) / self.scale
+        return F.normalize(h, dim=1) if self.unit_length else h
+
+
+@dataclass(frozen=True)
+class Fit:
+    """g_phi, a scaling and a linear layer, fitted with one decay; has it converged, and what validation says of it."""
+
+    head: nn.Sequential
+    decay: float
+    converged: bool
+    accuracy: float
+    loss: float
 
 
 @dataclass(frozen=True)
 class Result:
-    """A linear probe on frozen features: its accuracy on the test split, and what scores other inputs."""
+    """A linear probe on frozen features: its accuracy on the test split, and how it was chosen.
+
+    head: g_phi, a scaling and a linear layer. validation: the accuracy for which it was chosen. doubts: reasons not
+    to trust it, one sentence each; there should be none.
+    """
 
     accuracy: float
     encoder: nn.Module
-    classifier: Any
+    head: nn.Sequential
+    scaling: str
+    decay: float
+    validation: float
+    doubts: tuple[str, ...]
 
     def score(self, x: Tensor, y: Tensor) -> float:
         """Accuracy on raw inputs x (N,C,H,W) uint8 with labels y (N,), such as a changed test split."""
-        return float(self.classifier.score(measures.embed(self.encoder, x).cpu().numpy(), y.numpy()))
-
-    def head(self) -> nn.Linear:
-        """The probe, of three classes or more, as a layer g_phi, whose weights include the preprocessing."""
-        points = np.eye(self.classifier.n_features_in_ + 1, self.classifier.n_features_in_, k=-1)  # 0, unit vectors
-        bias, *scores = torch.from_numpy(self.classifier.decision_function(points)).float()
-        head = nn.Linear(len(scores), len(bias))
-        with torch.no_grad():
-            head.weight.copy_(torch.stack(scores, dim=1) - bias[:, None])
-            head.bias.copy_(bias)
-        return head
+        return hits(self.head(measures.embed(self.encoder, x).cpu()), y)
 
 
-def linear_probe(encoder: nn.Module, data: Data, labels_per_class: int | None = None, seed: int = 0) -> Result:
-    """Multinomial logistic regression on the encoder's frozen features; labels_per_class None uses all labels.
+def fits(scaling: Scaling, train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor]) -> list[Fit]:
+    """Heads for weaker and weaker decays, until validation accuracy has lain below its best twice in a row.
 
-    Its regularisation is chosen on the validation split with no more labels a class than it was trained on (Oliver et
-    al., 2018): whoever has one label a class for training does not have a thousand for validation.
+    train, val: features (N,D) and labels (N,) of each.
     """
-    train = few_labels(data.train, labels_per_class, seed)
-    val = few_labels(data.val, min_labels(labels_per_class, data.val), seed)
-    x, x_val, x_test = (measures.embed(encoder, split.x).cpu().numpy() for split in (train, val, data.test))
-    best = max(probes(x, train.y.numpy()), key=lambda probe: probe.score(x_val, val.y.numpy()))
-    return Result(float(best.score(x_test, data.test.y.numpy())), encoder, best)
+    made, (h, y), (h_val, y_val) = [], train, val
+    for linear, decay, converged in minima(scaling(h), y, budget(cpu=DECAYS, gpu=DECAYS, smoke=DECAYS[4:5])):
+        head = nn.Sequential(scaling, linear)
+        with torch.no_grad():
+            logits = head(h_val)
+        made.append(Fit(head, decay, converged, hits(logits, y_val), F.cross_entropy(logits, y_val).item()))
+        if all(fit.accuracy < best(made).accuracy for fit in made[-2:]):
+            break
+    return made
 
 
-def probes(x: np.ndarray, y: np.ndarray) -> list:
-    """scikit-learn's logistic regressions on standardised features x (N,D), one for each of STRENGTHS."""
-    from sklearn.decomposition import PCA
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def preference(fit: Fit) -> tuple[float, float]:
+    """What fits are compared by: accuracy on validation data and, where it is equal, the loss there."""
+    return fit.accuracy, -fit.loss
 
-    reduction = PCA(min(COMPONENTS, len(x)), random_state=0) if x.shape[1] > LONG else None
-    preprocessing = make_pipeline(StandardScaler(), reduction).fit(x)
-    x = preprocessing.transform(x)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # pixels would need minutes, to change the third digit
-        steps, strengths = budget((100, STRENGTHS), (100, STRENGTHS), smoke=(5, STRENGTHS[-1:]))
-        fits = [LogisticRegression(C=c, max_iter=steps, tol=1e-2).fit(x, y) for c in strengths]
-    return [make_pipeline(preprocessing, fit) for fit in fits]
+
+def best(made: list[Fit]) -> Fit:
+    """The fit that validation prefers."""
+    return max(made, key=preference)
+
+
+def hits(logits: Tensor, y: Tensor) -> float:
+    """The share of samples whose largest logit (N,C) is that of their label (N,)."""
+    return (logits.argmax(dim=1) == y).float().mean().item()
+
+
+def doubts(encoder: nn.Module, made: list[Fit]) -> Iterator[str]:
+    """Why a probe should not be trusted, one sentence each: its features, its solver, its grid."""
+    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if any(norm.track_running_stats and not norm.num_batches_tracked for norm in norms):
+        yield (
+            "The encoder's batch normalisation has never seen a batch, so that it normalises nothing: "
+            "call encoders.calibrate before you measure it."
+        )
+    if not best(made).converged:
+        yield f"The probe has not converged in {STEPS} steps at decay {best(made).decay:g}."
+    if len(made) > 1 and best(made).decay in (DECAYS[0], DECAYS[-1]):
+        yield f"The probe's decay, {best(made).decay:g}, lies at an end of those tried; a better one may lie beyond."
 
 
 def probe_step(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: float) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sslcourse import devices, ledger
+from sslcourse import devices, ledger, paths
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
@@ -70,6 +70,7 @@ class Run:
         self.lesson, self.seed = lesson, seed
         self.record, self.output = folder / f"{seed}.json", folder / f"{seed}.txt"
         environment = os.environ | {ledger.RECORD: str(self.record), "OMP_NUM_THREADS": str(cores)}
+        environment[paths.CACHE] = str(folder / f"cache {seed}")  # each run's seconds are those of a first run
         self.begin = time.perf_counter()
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(

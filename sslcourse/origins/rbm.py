@@ -76,7 +76,8 @@ def uniforms(chain: Tensor, hidden: int, k: int, generator: torch.Generator | No
 class RBM(nn.Module):
     """A restricted Boltzmann machine with parameters W (D,H), b (D,) and c (H,); as an encoder it gives p(h | v).
 
-    W starts as N(0, 0.01^2) from torch's seed, b and c at zero (Hinton, 2012, section 8, and scikit-learn). `dim` is H.
+    W starts as N(0, 0.01^2) from torch's seed and c at zero (Hinton, 2012, section 8); b at zero, too, as scikit-learn
+    has it, where Hinton starts it at the log odds of the pixels (`base_rates`). `dim` is H.
     """
 
     def __init__(self, visible: int, hidden: int):
