@@ -138,7 +138,7 @@ def test_a_starved_supervised_reference_is_caught(few_digits, monkeypatch):
     module = import_module("sslcourse.adaptation.references")  # the package gives its function of this name
     monkeypatch.setattr(module, "supervised", lambda *_: nn.Flatten())
     monkeypatch.setattr(module, "accuracy", lambda *_: 0.5)
-    with pytest.warns(Doubt, match="sees 102400 samples, pretraining saw 200000: starved"):
+    with pytest.warns(Doubt, match="sees 107520 samples, pretraining saw 200000: starved"):
         adaptation.references(few_digits, [5], seen=200_000)
 
 

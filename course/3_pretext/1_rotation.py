@@ -347,7 +347,9 @@ def measured(dataset, h, history):
     """Record the references and rotation at each label budget: {method: {labels: accuracy}}."""
     noted = {"seed": log.seed, "log": log, "group": dataset.name}
     table = adaptation.references(dataset, LABELS, seen=4 * history.samples, **noted)  # four turns of each
-    return table | adaptation.budgets(dataset, {"rotation": h}, LABELS, **noted)
+    torch.manual_seed(log.seed)
+    as_made = {"random init, as made": encoders.ConvNet(dataset.train.x.shape[1]).to(device)}
+    return table | adaptation.budgets(dataset, as_made | {"rotation": h}, LABELS, **noted)
 
 
 digits_table = measured(digits, h, history)

@@ -339,7 +339,7 @@ def adapt(way, labels, **options):
     torch.manual_seed(log.seed)
     start, head = encoder, nn.Linear(encoder.dim, CLASSES)
     if way in ("linear probe", "probe, then crops", "probe, then fine-tune", "LoRA"):
-        head = adaptation.linear_probe(encoder, photos, labels, seed=log.seed).head()
+        head = adaptation.linear_probe(encoder, photos, labels, seed=log.seed).head
     if way == "linear probe":
         return nn.Sequential(encoder, head.to(device))
     if way == "supervised":

@@ -49,7 +49,7 @@ class Frozen:
         (h, y), val = self.labeled(labels_per_class, seed)
         return fits(self.scalings[how], (h, y), val)
 
-    def nearest(self, labels_per_class: int, seed: int = 0) -> dict[str, float]:
+    def nearest(self, labels_per_class: int | None, seed: int = 0) -> dict[str, float]:
         """Accuracy without any training: by the nearest prototype and by kNN, whose k validation chooses.
 
         Features are less their mean over all training inputs, which needs no label (Wang et al., 2019). With one label
@@ -59,7 +59,7 @@ class Frozen:
         (h, y), (h_val, y_val) = self.labeled(labels_per_class, seed)
         h, h_val, h_test, y_test = near(h), near(h_val), near(self.test), self.data.test.y
         found = {"prototypes": share(by_prototypes(h_test, h, y, classes), y_test)}
-        if labels_per_class > 1:
+        if labels_per_class != 1:
             candidates = [k for k in NEIGHBOURS if k <= len(h)]
             k = max(candidates, key=lambda k: share(by_neighbours(h_val, h, y, classes, k), y_val))
             found["kNN"] = share(by_neighbours(h_test, h, y, classes, k), y_test)
