@@ -32,8 +32,9 @@ def calibrate(encoder: nn.Module, unlabeled: Unlabeled, views: Callable | None =
         norm.train().momentum = None  # statistics are then means over all batches
     for rows in torch.randperm(len(unlabeled), generator=chance).split(CALIBRATION) if norms else ():
         x = measures.to_float(unlabeled.x[rows].to(device))
+        x = x if views is None else views(x, chance)
         with autocast(device):
-            encoder(x if views is None else views(x, chance))
+            encoder(x)
     for norm, mode, momentum in zip(norms, modes, momenta, strict=True):
         norm.train(mode).momentum = momentum
     return encoder

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslcourse import adaptation, data, encoders, measures, paths
+from sslcourse import adaptation, augment, data, encoders, measures, paths
 from sslcourse.adaptation import probe, regression
 from sslcourse.data import Split, scripture
 from sslcourse.errors import Doubt
@@ -51,8 +51,8 @@ def test_calibration_gives_each_layer_inputs_of_mean_0_and_variance_1_and_moves_
 
 
 def test_calibration_follows_the_views_and_leaves_other_encoders_alone(few_digits):
-    plain, halved = (encoders.calibrate(untrained(), few_digits.unlabeled(), v) for v in (None, lambda x, _: x / 2))
-    means = [encoder.layers[1].running_mean for encoder in (plain, halved)]
+    plain, changed = (encoders.calibrate(untrained(), few_digits.unlabeled(), v) for v in (None, augment.simclr(color=0)))
+    means = [encoder.layers[1].running_mean for encoder in (plain, changed)]
     assert not torch.allclose(*means)
     torch.manual_seed(0)
     vit = encoders.ViT(1, size=28)

@@ -82,6 +82,7 @@ figures.pictures({"patch": x, "view 1": views[0], "view 2": views[1]})
 # %% temperature-untrained
 encoder = encoders.ConvNet(in_channels=3).to(training.best_device())
 task = contrastive.SimCLR(encoder.dim, temperature=0.2).to(training.best_device())
+encoders.calibrate(encoder, photos.unlabeled(), simclr_views, log.seed)
 eight_pairs = torch.cat(views)
 partners = torch.arange(16).roll(8)
 
