@@ -3,7 +3,8 @@
 # make build  builds notebooks/ from course/       ARGS="4.2" or ARGS="--check"
 # make grade-demo  grades a small class of all kinds, and says where the report is
 # make bench  measures speed against other tools and writes the ratios into course/bench.results.json
-.PHONY: lab test preflight build grade-demo bench
+# make bench-gpu  measures the training loop on a GPU and writes course/bench.gpu.results.json; ARGS=--rehearse without one
+.PHONY: lab test preflight build grade-demo bench bench-gpu
 BIN := .venv/bin
 JOBS ?= 2
 # As the page to begin with, so that the URL printed on a machine without a browser leads there, too.
@@ -30,6 +31,9 @@ grade-demo: .venv/.ready-test
 
 bench: .venv/.ready-bench
 	$(BIN)/python -m tests.bench.bench $(ARGS)
+
+bench-gpu: .venv/.ready
+	$(BIN)/python -m tests.bench.gpu $(ARGS)
 
 # JupyterLab refuses to run as root, and waits for a browser that a machine without a screen does not have.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -25,7 +25,8 @@ def add_check(commands) -> None:
 
 
 def add_data(commands) -> None:
-    data = commands.add_parser("data", help="list the data sets, their sources and licences")
+    data = commands.add_parser("data", help="list the data sets, their sources and licences, or download one")
+    data.add_argument("--fetch", metavar="NAME", help="download this data set, such as cifar10; needs a network")
     data.set_defaults(run=run_data)
 
 
@@ -193,11 +194,16 @@ def run_slides(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_data(_options: argparse.Namespace) -> int:
+def run_data(options: argparse.Namespace) -> int:
     from sslcourse import data
+    from sslcourse.data import downloaded
 
+    if options.fetch is not None:
+        print(f"{options.fetch} is in {downloaded.fetch(options.fetch)}")
+        return 0
     for entry in data.describe():
         print(f"{entry['name']}: {entry['what']}\n  from {entry['source']}\n  licence: {entry['licence']}")
+        print(f"  {entry['where']}")
     return 0
 
 

@@ -1,6 +1,7 @@
-"""Feature extractors h_theta: small enough for two CPU cores; each maps a batch to features (B,dim).
+"""Feature extractors h_theta, each of which maps a batch to features (B,dim).
 
-Images are float (B,C,H,W) in [0,1]; token sequences are int64 (B,L). `encoder.dim` is the number of features.
+All but ResNet18, which wants a GPU, are small enough for two CPU cores. Images are float (B,C,H,W) in [0,1]; token
+sequences are int64 (B,L). `encoder.dim` is the number of features.
 """
 
 from collections.abc import Callable
@@ -84,6 +85,28 @@ class ViT(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.patches(x - 0.5).flatten(2).transpose(1, 2) + self.position
         return self.norm(self.blocks(tokens)).mean(dim=1)
+
+
+class ResNet18(nn.Module):
+    """torchvision's ResNet-18 with the stem for small pictures, which wants a GPU: (B,C,H,W) -> (B,512).
+
+    The stem is one 3x3 convolution with stride 1, without max-pooling, so that a picture of 32x32 still has 4x4
+    positions at the end. Sources: He et al., 2016; the stem is SimCLR's for CIFAR-10 (Chen et al., 2020, appendix B.9).
+    """
+
+    dim = 512
+
+    def __init__(self, in_channels: int):
+        super().__init__()
+        from torchvision.models import resnet18
+
+        self.layers = resnet18()
+        self.layers.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
+        nn.init.kaiming_normal_(self.layers.conv1.weight, mode="fan_out", nonlinearity="relu")  # as all the others
+        self.layers.maxpool = self.layers.fc = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x - 0.5)
 
 
 class TextEncoder(nn.Module):

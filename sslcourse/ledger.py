@@ -29,8 +29,10 @@ def to_json(content: dict) -> str:
 
 
 def path_of(name: str, profile: str = "cpu") -> Path:
-    """Where a lesson's ledger of a profile lies; "bench" is the benchmark's."""
-    return paths.COURSE / "bench.results.json" if name == "bench" else course.lesson(name).ledger(profile)
+    """Where a lesson's ledger of a profile lies; "bench" is the benchmarks'."""
+    if name == "bench":
+        return paths.COURSE / ("bench.gpu.results.json" if profile == "gpu" else "bench.results.json")
+    return course.lesson(name).ledger(profile)
 
 
 def results(path: Path) -> dict | None:

@@ -63,6 +63,7 @@ def weights(module: torch.nn.Module) -> torch.Tensor:
 ENCODERS = {
     "ConvNet": lambda: encoders.ConvNet(3),
     "ViT": lambda: encoders.ViT(3),
+    "ResNet18": lambda: encoders.ResNet18(3),
 }
 
 

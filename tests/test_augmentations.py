@@ -6,7 +6,9 @@ import math
 import pytest
 import torch
 from IPython.display import Image
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms.v2 import functional as reference
 
 from sslcourse import augment, cells, course, encoders
@@ -104,6 +106,31 @@ def test_a_share_p_of_the_samples_is_changed(cls):
 def test_it_stays_on_its_device(augmentation, channels):
     x = torch.empty(4, channels, 32, 32, device="meta")
     assert augmentation(x).device.type == "meta"
+
+
+class Crossings(TorchDispatchMode):
+    """Notes whether each copy from the CPU to another device would let the device's queue run on."""
+
+    def __init__(self):
+        super().__init__()
+        self.wait = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if function is torch.ops.aten._to_copy.default and args[0].device != result.device:
+            self.wait.append(not kwargs.get("non_blocking"))
+        return result
+
+
+@every
+def test_a_gpu_never_waits_for_what_is_drawn_on_the_cpu(augmentation, monkeypatch):
+    """On a GPU that is only make-believe, where reading a value back to the CPU raises."""
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda drawn: pinned.append(drawn) or drawn)
+    with FakeTensorMode(), Crossings() as crossings:
+        x = torch.empty(4, 3, 32, 32, device="cuda")
+        assert augmentation(x, generator(0)).device.type == "cuda"
+    assert not any(crossings.wait) and len(crossings.wait) == len(pinned)
 
 
 def each(function, x, *parameters):

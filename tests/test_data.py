@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sslcourse import data, devices
-from sslcourse.data import digits, photos, scripture, sprites
+from sslcourse.data import digits, downloaded, photos, scripture, sprites
 from sslcourse.errors import CourseError
 
 IMAGES, TEXTS = ("digits", "photos", "sprites"), ("scripture",)
@@ -101,14 +101,16 @@ def test_sprites_drawn_together_are_the_same_as_one_by_one():
 
 
 def test_an_unknown_name_gets_one_sentence():
-    with pytest.raises(CourseError, match="no data set 'cifar10'; choose one of digits, photos, scripture, sprites"):
-        data.load("cifar10")
+    for ask in (data.load, data.available):
+        with pytest.raises(CourseError, match="no data set 'cifar'; choose one of digits, photos, scripture, sprites"):
+            ask("cifar")
 
 
 def test_every_data_set_says_where_it_comes_from():
     described = data.describe()
-    assert [entry["name"] for entry in described] == list(NAMES)
-    assert all(entry[key] for entry in described for key in ("what", "source", "licence"))
+    assert [entry["name"] for entry in described] == [*NAMES, *downloaded.ARCHIVES]
+    assert all(entry[key] for entry in described for key in ("what", "source", "licence", "where"))
+    assert all(data.available(name) for name in NAMES)
 
 
 def test_scripture_reads_as_written():

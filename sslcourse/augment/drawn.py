@@ -57,7 +57,17 @@ def check_images(x: Tensor) -> None:
 def uniform(x: Tensor, generator: torch.Generator | None, low: float = 0.0, high: float = 1.0) -> Tensor:
     """One uniform number for each sample of x (B,), drawn where the generator lives, on x's device."""
     device = generator.device if generator is not None else x.device
-    return torch.rand(len(x), generator=generator, device=device).to(x.device) * (high - low) + low
+    return moved(torch.rand(len(x), generator=generator, device=device), x.device) * (high - low) + low
+
+
+def moved(drawn: Tensor, device: torch.device) -> Tensor:
+    """What was drawn, on the device that needs it.
+
+    A GPU gets it from pinned memory: a copy from any other waits until the GPU has done all it was given before.
+    """
+    if drawn.device.type == "cpu" and device.type == "cuda":
+        return drawn.pin_memory().to(device, non_blocking=True)
+    return drawn.to(device)
 
 
 def random_factor(x: Tensor, generator: torch.Generator | None, on: Tensor, reach: float) -> Tensor:
@@ -147,7 +157,7 @@ class Noise(Augmentation):
 
     def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
         device = generator.device if generator is not None else x.device
-        noise = torch.randn(x.shape, generator=generator, device=device).to(x.device)
+        noise = moved(torch.randn(x.shape, generator=generator, device=device), x.device)
         return functional.gaussian_noise(x, uniform(x, generator, 0, 0.2 * self.strength) * on, noise)
 
 

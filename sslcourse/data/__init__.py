@@ -1,18 +1,20 @@
-"""Source and target data: what a lesson trains on and is tested on, all of it offline.
+"""Source and target data: what a lesson trains on and is tested on, offline. Larger data sets can be downloaded before.
 
 `load(name)` gives three splits that share no pixel and no sentence. `Data.unlabeled()` gives the only thing that
-pretraining accepts: the training inputs and nothing else, so that "does it peek at labels?" is answered by
+pretraining accepts: inputs to train with and nothing else, so that "does it peek at labels?" is answered by
 construction.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from sslcourse.devices import profile
 from sslcourse.errors import CourseError
+from sslcourse.paths import downloads
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Data:
     """A data set: three splits without overlap, class names, and where it comes from.
 
     vocabulary: where the inputs are text, the word of each token. mirrored: whether a picture's mirror image is of the
-    same class.
+    same class. more: further inputs (M,...) to train with, as train.x, which nobody labelled.
     """
 
     name: str
@@ -64,10 +66,11 @@ class Data:
     licence: str
     vocabulary: tuple[str, ...] = ()
     mirrored: bool = True
+    more: Tensor | None = None
 
     def unlabeled(self) -> Unlabeled:
-        """The training inputs without their labels: what `training.pretrain` accepts."""
-        return Unlabeled(self.name, self.train.x)
+        """The training inputs without their labels, and those that never had any: what `training.pretrain` accepts."""
+        return Unlabeled(self.name, self.train.x if self.more is None else torch.cat([self.train.x, self.more]))
 
     def __repr__(self) -> str:
         sizes = f"{len(self.train)} train, {len(self.val)} val, {len(self.test)} test"
@@ -75,37 +78,73 @@ class Data:
 
 
 def load(name: str) -> Data:
-    """The data set with this name: "digits", "photos", "scripture" or "sprites"; the same tensors on every call.
+    """The data set with this name; the same tensors on every call.
 
-    In the profile smoke, few pictures of each class to train with. Raises CourseError for another name. Sources and
-    licences: `sslcourse data`, or the docstrings of the loaders.
+    "digits", "photos", "scripture" and "sprites" come with the course. "cifar10", "fashion_mnist", "imagenette" and
+    "stl10" are read from the reader's own files (see `downloaded`). In the profile smoke, few pictures of each class to
+    train with. Raises CourseError for another name, and where files are missing or damaged. Sources and licences:
+    `sslcourse data`, or the docstrings of the loaders.
     """
     return _load(name, profile() == "smoke")
 
 
 @cache
 def _load(name: str, few: bool) -> Data:
-    loaders = _loaders()
-    if name not in loaders:
-        raise CourseError(f"There is no data set {name!r}; choose one of {', '.join(loaders)}. They work offline.")
     if not few:
-        return loaders[name]()
+        return _loader(name)()
     whole = _load(name, False)  # by place, as `load` calls it: the cache tells the two ways apart
     if whole.vocabulary:  # text stays whole: lessons ask for single words
         return whole
     enough = max(60, 300 // len(whole.classes))  # for 50 labels a class, and for a batch of 256
-    return replace(whole, train=whole.train.first(enough))
+    return replace(whole, train=whole.train.first(enough), more=None)
 
 
-def _loaders() -> dict:
+def _loader(name: str) -> Callable[[], Data]:
+    from sslcourse.data import downloaded
+
+    embedded = _embedded()
+    if name in embedded:
+        return embedded[name]
+    if name in downloaded.ARCHIVES:
+        return partial(downloaded.load, name)
+    raise CourseError(
+        f"There is no data set {name!r}; choose one of {', '.join(embedded)}, which come with the course, or of "
+        f"{', '.join(downloaded.ARCHIVES)}, which are downloaded first."
+    )
+
+
+def _embedded() -> dict[str, Callable[[], Data]]:
     from sslcourse.data import digits, photos, scripture, sprites
 
     return {"digits": digits.load, "photos": photos.load, "scripture": scripture.load, "sprites": sprites.load}
 
 
+def available(name: str) -> bool:
+    """Whether `load` has what it needs to load this data set. CourseError where there is none with this name."""
+    from sslcourse.data import downloaded
+
+    _loader(name)
+    return name not in downloaded.ARCHIVES or downloaded.here(name)
+
+
 def describe() -> list[dict[str, str]]:
-    """Name, content, source and licence of every data set: what `sslcourse data` prints."""
+    """Name, content, source and licence of every data set, and where it is: what `sslcourse data` prints."""
+    from sslcourse.data import downloaded
+
+    keys = ("what", "source", "licence")
+    entries = {name: load(name) for name in _embedded()} | downloaded.ARCHIVES
     return [
-        {"name": data.name, "what": data.what, "source": data.source, "licence": data.licence}
-        for data in map(load, _loaders())
+        {"name": name, **{key: getattr(entry, key) for key in keys}, "where": _where(name)}
+        for name, entry in entries.items()
     ]
+
+
+def _where(name: str) -> str:
+    from sslcourse.data import downloaded
+
+    if name not in downloaded.ARCHIVES:
+        return "comes with the course"
+    archive = downloaded.ARCHIVES[name]
+    if downloaded.here(name):
+        return f"in {downloads() / archive.folder}"
+    return f"not here: `sslcourse data --fetch {name}` downloads it ({archive.size})"
