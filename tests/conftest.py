@@ -1,12 +1,19 @@
 """What several tests need: pinned threads, data, processes, and lessons as a student who solved everything has them."""
 
+import atexit
 import os
 import subprocess
 import sys
+import tempfile
 
 # pytest -n 2 on two cores: more threads than cores would make all of them slow. Subprocesses inherit it.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests leave the user's own cache alone; subprocesses inherit this one, too.
+if "SSLCOURSE_CACHE" not in os.environ:
+    trained = tempfile.TemporaryDirectory()
+    atexit.register(trained.cleanup)
+    os.environ["SSLCOURSE_CACHE"] = trained.name
 
 import nbformat
 import pytest

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from sslcourse import cells, cli, course, ledger
+from sslcourse import cells, cli, course, ledger, paths
 from sslcourse.authoring import builder, claims, source, text, typed_numbers
 from sslcourse.errors import BuildError
 from tests.tiny import edit
@@ -194,6 +194,15 @@ def test_a_difference_is_shown_with_its_standard_error(lesson, written, shown):
 def test_a_difference_needs_two_keys(lesson, written, sentence):
     with pytest.raises(BuildError, match=re.escape(sentence)):
         text.render(f"{{{{ difference: {written} }}}}", lesson)
+
+
+def test_a_claim_on_a_page_is_held_against_the_lesson_that_it_names(tiny):
+    page = paths.ROOT / "README.md"
+    page.write_text("# Tiny\n\nWe win.\n<!-- claim: 1.1 score/us/all > 0.25;\nscore/us/all < 0.9 -->\n")
+    assert text.page(page)[1] == page.read_text()
+    page.write_text("<!-- claim: 1.1 score/us/all > 0.9 -->")
+    with pytest.raises(BuildError, match="README.md: in the cpu ledger the claim 'score/us/all > 0.9' fails"):
+        text.page(page)
 
 
 def test_numbers_in_claims_count_as_typed_by_nobody(tiny):

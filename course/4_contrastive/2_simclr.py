@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sslcourse import adaptation, augment, checks, contrastive, data, encoders, figures, ledger
-from sslcourse import measures, training
+from sslcourse import devices, measures, training
 from sslcourse.figures import simclr as simclr_figures
 
 check = checks.of_lesson("4.2")
@@ -195,10 +195,10 @@ momentum_update = check(momentum_update)
 # `photos.unlabeled()` holds none, so there is nothing to peek at. On a GPU this cell trains longer.
 
 # %% train-simclr
-def pretrain(name, dataset, task_of, epochs, batch_size=256):
+def pretrain(name, dataset, task_of, epochs, batch_size=256, encoder=encoders.ConvNet):
     """Pretrain a fresh encoder on a data set without labels; returns (encoder, task, history)."""
     torch.manual_seed(log.seed)
-    encoder = encoders.ConvNet(in_channels=dataset.train.x.shape[1])
+    encoder = encoder(in_channels=dataset.train.x.shape[1])
     task = task_of(encoder)
     print(name)
     history = training.pretrain(
@@ -246,10 +246,11 @@ simclr_figures.temperature_slider(project(simclr, simclr_task), partners)
 LABELS = (1, 10, None)  # labels a class; None: all
 
 
-def measured(dataset, found, history):
+def measured(dataset, found, history, network="", encoder=encoders.ConvNet):
     """Record the encoders found and their references at each label budget: {method: {labels: accuracy}}."""
-    noted = {"seed": log.seed, "log": log, "group": dataset.name}
-    references = adaptation.references(dataset, LABELS, seen=2 * history.samples, **noted)  # two views of each
+    noted = {"seed": log.seed, "log": log, "group": network + dataset.name}
+    channels, seen = dataset.train.x.shape[1], 2 * history.samples  # two views of each sample
+    references = adaptation.references(dataset, LABELS, lambda: encoder(channels), seen=seen, **noted)
     return references | adaptation.budgets(dataset, found, LABELS, **noted)
 
 
@@ -301,6 +302,27 @@ log.table("digits/")
 # ({{ digits/supervised/10 labels a class }}). With a single label a class ({{ digits/SimCLR/1 label a class }}) it does
 # **not** beat raw pixels ({{ digits/raw input/1 label a class }}) after so few epochs: boxing a result in also tells
 # you when you have none.
+
+# %% larger-text [markdown]
+# ### A larger data set, a larger network
+#
+# A GPU has time for more: in the profile `gpu`, the next cell trains a ResNet-18 [@he2016deep] on CIFAR-10, fifty
+# thousand small photographs of ten kinds of things, where you have it (`sslcourse data --fetch cifar10`), and else on
+# `photos`. Its references grow with it. On a CPU it does nothing.
+
+# %% larger
+if devices.profile() == "gpu":
+    larger = data.load("cifar10" if data.available("cifar10") else "photos")
+    resnet, _, resnet_history = pretrain(
+        "SimCLR, ResNet-18",
+        larger,
+        lambda encoder: contrastive.SimCLR(encoder.dim, temperature=0.2, criterion=nt_xent),
+        epochs=30,
+        batch_size=512,
+        encoder=encoders.ResNet18,
+    )
+    larger_table = measured(larger, {"SimCLR": resnet}, resnet_history, "ResNet-18 on ", encoders.ResNet18)
+    figures.accuracies(larger_table, chance=1 / len(larger.classes), title=adaptation.in_all(larger, LABELS))
 
 # %% break [markdown]
 # ## Break it

@@ -11,6 +11,7 @@ from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 
 CITED = re.compile(r"\[@([\w-]+)\]")
+CLAIMED = re.compile(r"<!-- claim: (\S+) (.*?) -->", re.DOTALL)
 BLOCK = re.compile(r"(<!-- (ledger|course):(.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -132,12 +133,19 @@ def pages() -> list[Path]:
 def page(path: Path) -> tuple[str, str]:
     """A page as it is, and as it should be with its blocks (map, syllabus, tables of numbers) up to date."""
     present = path.read_text(encoding="utf-8")
+    if sentences := [sentence for match in CLAIMED.finditer(present) for sentence in broken_on_page(*match.groups())]:
+        raise BuildError("\n".join(f"{path.name}: {sentence}" for sentence in sentences))
     if numbers := typed_numbers.found(present):
         raise BuildError(
             f"{path.name}: {numbers[0]!r} is typed by hand; measured numbers stand between ledger markers."
         )
     wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3], path.parent) + "\n" + match[4], present)
     return present, wanted
+
+
+def broken_on_page(id: str, statements: str) -> list[str]:
+    """A sentence for each claim of a page's comment <!-- claim: LESSON A > B --> that the lesson does not bear out."""
+    return claims.broken(f"{{{{ claim: {statements} }}}}", course.lesson(id), unmeasured=False)
 
 
 def block(kind: str, what: str, folder: Path) -> str:

@@ -10,6 +10,7 @@ MEASURED = re.compile(rf"(?<![\w.])(?<!\w-)(?:\d+\.\d+|\d+(?={IN_UNITS}))")
 # What may hold numbers: code, formulas, links, markup, references to the ledger, what the builder writes.
 EXEMPT = [
     r"<!-- (?:ledger|course):.*?<!-- end -->",
+    r"<!-- claim:.*?-->",
     r"```.*?```",
     r"<code>.*?</code>",
     r"`(?:(?!\n\s*\n)[^`])*`",
