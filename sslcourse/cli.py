@@ -104,7 +104,7 @@ def add_build(commands) -> None:
 def add_measure(commands) -> None:
     measure = commands.add_parser("measure", help="run a lesson over several seeds and write its ledger")
     measure.add_argument("lesson", help="such as 4.2")
-    measure.add_argument("--seeds", type=int, default=3, help="how many, at least 3; default: 3")
+    measure.add_argument("--seeds", type=int, default=5, help="how many, at least 3; default: 5")
     measure.add_argument("--profile", default="cpu", help="cpu or gpu, each with a ledger of its own; default: cpu")
     measure.add_argument("--jobs", type=int, default=1, help="runs side by side, which share the cores; default: 1")
     measure.add_argument("--device", help="such as cpu or cuda:1; default: the best there is")
