@@ -44,7 +44,7 @@ figures.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12]
 #
 # A machine is trained by *contrastive divergence*, the classic recipe: show it a digit, let it take **one** random
 # step away from the digit, and change its weights so that the digit becomes more likely and the place one step away
-# less. Afterwards it reproduces test digits nearly perfectly.
+# less. Its biases start at zero, as they do in scikit-learn. Afterwards it reproduces test digits nearly perfectly.
 #
 # Now we start it on **noise**, every pixel a coin flip, and let it walk a thousand steps by its own probabilities.
 # What will we see? Commit to an answer, then open it.
@@ -57,9 +57,10 @@ figures.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12]
 # picture: it has no reason to average. A mixture of digits in one picture can be seen along the way,
 # though.</details>
 #
-# <details><summary>C. Noise, still.</summary>Yes. Training never went there, so nobody told the machine that noise is
-# wrong. A number will even say that this machine keeps most of its probability in the noise. The cure is one line,
-# and you will write it.</details>
+# <details><summary>C. Noise, still.</summary>Yes. With biases at zero the machine begins with its probability spread
+# over all pictures, and nearly all pictures are noise. Once a step from a digit no longer leads there, training has no
+# way to take that probability away. A number will even say that this machine keeps most of it in the noise. There are
+# two cures, each a line: you will write one of them, and the other is where the biases start.</details>
 
 # %% see [markdown]
 # ## See
@@ -89,11 +90,12 @@ coins = (torch.rand(784, generator=torch.Generator().manual_seed(log.seed)) < 0.
 rbm_figures.gibbs_slider(seen, {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% gibbs-interpret [markdown]
-# Left: the state. Beside it: the probabilities of the hidden units, and the picture that hidden units drawn from them
-# would paint, its *reconstruction*. Right: a number, the free energy, of which more below. Low is likely.
+# The panels show, from left to right: the state; the probabilities of the hidden units; the picture that hidden units
+# drawn from them would paint, its *reconstruction*; and a number for each state so far, the free energy, of which
+# more below. Low is likely.
 #
-# From noise the walk takes a few dozen steps downhill, and then draws strokes. Nobody told it what a stroke is. From a
-# digit it wanders slowly from one way of writing to another.
+# From noise the walk takes a few dozen steps downhill, and then draws strokes. Nobody told it what a stroke is. From
+# a digit it wanders slowly from one way of writing to another.
 
 # %% build [markdown]
 # ## Build
@@ -204,9 +206,9 @@ contrastive_divergence = check(contrastive_divergence)
 # %% train [markdown]
 # ## Train
 #
-# Three machines with **your** update: one step, five steps, and a persistent chain. Their learning rate falls to
-# zero, as in Tieleman's paper. Rate and batch size were chosen by the estimated likelihood of validation
-# digits.
+# Three machines with **your** update: one step, five steps, and a persistent chain. All biases start at zero. The
+# learning rate falls to zero, as in Tieleman's paper. Rate and batch size were chosen by the estimated likelihood of
+# validation digits.
 
 # %% train-machines
 RECIPES = {"CD-1": {"k": 1}, "CD-5": {"k": 5}, "PCD": {"persistent": True}}
@@ -232,9 +234,14 @@ figures.training(histories)
 # %% train-interpret [markdown]
 # The loss shown is not what is minimised: the gradient above needs no loss, and nobody can compute $\log p(v)$ at
 # this size. What can be watched is the **reconstruction**: the cross-entropy of a digit after one way up and down.
-# The collapse meters read the features $p(h \mid v)$, and say that hidden units spread out and stay so.
+# Beside it stand two **collapse meters**, which read the features $p(h \mid v)$ of some digits. `std` is zero where
+# all digits have the same features and about one where their directions differ in every dimension; the effective rank
+# counts the dimensions in use. Both say that hidden units spread out and stay so.
 #
-# By this curve the three are equally good. Keep that in mind.
+# By the reconstruction the three are equally good. Keep that in mind.
+#
+# {{ claim: models/CD-1/reconstruction error ~ models/PCD/reconstruction error within 0.001 }}
+# {{ claim: models/CD-1/reconstruction error ~ models/CD-5/reconstruction error within 0.001 }}
 
 # %% filters [markdown]
 # ### What the hidden units look for
@@ -245,8 +252,9 @@ figures.training(histories)
 figures.filters({"": machines["PCD"].W}, rows=3)
 
 # %% filters-interpret [markdown]
-# Strokes, ends of strokes, holes: parts that many digits share, each unit its own. Nobody asked for parts. They come
-# from the shape of $p(v \mid h)$, in which the hidden units that are on **add** their columns before the sigmoid.
+# Strokes, ends of strokes, holes: parts that many digits share, each unit its own. Nobody asked for parts. Perhaps
+# they come from the shape of $p(v \mid h)$, in which the hidden units that are on **add** their columns before the
+# sigmoid.
 
 # %% reconstructions-figure
 rows = {"test digit": v_test[:12]} | {name: rbm.reconstruct(v_test[:12]) for name, rbm in machines.items()}
@@ -256,8 +264,8 @@ figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 # ### Fantasies
 #
 # All three reconstruct test digits. Now back to your prediction: each machine starts from coin flips and takes a
-# thousand of **your** Gibbs steps. Shown is the reconstruction of where it stands then, which is smoother than zeros
-# and ones. Below it, the same after two hundred steps from a test digit.
+# thousand of **your** Gibbs steps. The figure shows the reconstruction of where it stands then, which is smoother
+# than zeros and ones, and below it the same after two hundred steps from a test digit.
 
 # %% fantasies-figure
 def walk(rbm, v, steps):
@@ -279,19 +287,23 @@ for name, rbm in machines.items():
 figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 
 # %% fantasies-interpret [markdown]
-# **CD-1 never leaves the noise**, and from a digit it ends among fragments and a few zeros. Its negative phase saw
-# only what is one step away from a digit; five steps help little. PCD dreams digits from pure noise. Its chain has
-# been wandering through the model all through training, and wherever it settled without there being data, the
-# negative phase pushed the energy up until it had to leave. It is not perfect: many of its walks end at the same few
-# digits, because walking from one kind of digit to another takes long.
+# **From coin flips, CD-1 never leaves the noise**, and from a digit it ends among fragments and zeros. Its negative
+# phase saw only what is one step away from a digit. Five steps do not free it: CD-5 still hangs in the noise, too.
+# PCD dreams digits from pure noise. The chain that trains it walks on through the model, and wherever it settles
+# without there being data, the negative phase pushes the energy up until it has to leave. It is not perfect: many of
+# its walks end at the same few digits.
+#
+# {{ claim: energy/CD-1/F, dreams from noise > energy/CD-1/F, test digits by 300 }}
+# {{ claim: energy/CD-5/F, dreams from noise > energy/CD-5/F, test digits by 300 }}
+# {{ claim: energy/PCD/F, dreams from noise ~ energy/PCD/F, test digits within 30 }}
 
 # %% race [markdown]
 # ### Beside scikit-learn
 #
 # `sklearn.neural_network.BernoulliRBM` is what many people would use. It trains by PCD. The race is run at **its
-# defaults**, 256 units, batches of ten, a constant rate of a tenth, on the same binary digits in the same precision, on
-# the CPU. Timed is one pass at a time, in turns and in changing order; compared are the machines after five. On our
-# side runs the package's version of your functions, which gives the same numbers.
+# defaults**, 256 units, batches of ten, a constant rate of a tenth, on the same binary digits in the same precision,
+# on the CPU. We time one pass at a time, in turns and in changing order, and compare the machines after five passes.
+# On our side runs the package's version of your functions, which gives the same numbers.
 
 # %% race-run
 x, x_test = v_train.cpu(), v_test.cpu()
@@ -323,21 +335,26 @@ log.table("race/")
 # %% race-interpret [markdown]
 # Both measures are of test digits, and both are exact: the mean squared error a pixel of one way up and down without
 # chance, and the **pseudo-likelihood**, how well each pixel is predicted from all others,
-# $\sum_i \log p(v_i \mid v_{-i})$ [@besag1975statistical]. Higher is better.
+# $\sum_i \log p(v_i \mid v_{-i})$ [@besag1975statistical]. A higher one is better.
 #
 # CD-1 reconstructs with an error of {{ race/CD-1/reconstruction error }}, scikit-learn with
 # {{ race/scikit-learn/reconstruction error }}; its pseudo-likelihood is {{ race/CD-1/pseudo-likelihood }},
-# scikit-learn's {{ race/scikit-learn/pseudo-likelihood }}. That is the algorithm, not the code: ten persistent chains
-# at a constant rate are too few and too hasty, and **our own PCD at these settings is not much better**
-# ({{ race/PCD/reconstruction error }} and {{ race/PCD/pseudo-likelihood }}). Above, with fifty chains and a falling
-# rate, PCD was another machine.
+# scikit-learn's {{ race/scikit-learn/pseudo-likelihood }}. That is the algorithm, not the code: **our own PCD at
+# these settings is about as poor as theirs** ({{ race/PCD/reconstruction error }} and
+# {{ race/PCD/pseudo-likelihood }}). Perhaps ten persistent chains are too few and a rate that never falls is too
+# hasty: above, with fifty chains, a falling rate and more passes, PCD was another machine.
 #
 # The speed is the code: CD-1 is {{ race/CD-1/times as fast }} as fast, and PCD, the same algorithm as theirs,
 # {{ race/PCD/times as fast }}. Both sides do the same few matrix products on whole batches, so the difference lies
-# around them. We looked where theirs spends its time: the largest part is one subtraction, of two matrices of the
-# size of $W$ that lie in memory in opposite orders. Ours stacks the two batches, the chain's with a minus sign, and
-# gets the difference from **one** product. It also draws its random numbers in single precision. With larger batches
-# the products dominate, and the lead shrinks. Timings are this machine's; yours will differ.
+# around them. When we profiled theirs, the largest part was one subtraction, of two matrices of the size of $W$ that
+# lie in memory in opposite orders. Ours stacks the two batches, the chain's with a minus sign, and gets the
+# difference from **one** product. Timings are this machine's; yours will differ.
+#
+# {{ claim: race/CD-1/reconstruction error < race/scikit-learn/reconstruction error by 0.005 }}
+# {{ claim: race/CD-1/pseudo-likelihood > race/scikit-learn/pseudo-likelihood by 15 }}
+# {{ claim: race/PCD/pseudo-likelihood ~ race/scikit-learn/pseudo-likelihood within 10 }}
+# {{ claim: race/PCD/pseudo-likelihood < race/CD-1/pseudo-likelihood by 15 }}
+# {{ claim cpu: race/CD-1/times as fast > 2; race/PCD/times as fast > 2 }}
 
 # %% measure [markdown]
 # ## Measure
@@ -380,22 +397,24 @@ rbm_figures.annealing(found)
 log.table("small/")
 
 # %% measure-small-interpret [markdown]
-# On the PCD machine, AIS from the pixels' frequencies is off by {{ small/PCD/AIS error, frequencies }}: right. On the
-# CD-1 machine the same method is off by {{ small/CD-1/AIS error, frequencies }}, and its repeats lie nearer to each
-# other than to the truth: **an error bar would not warn you**. Started from coin flips it is right there
-# ({{ small/CD-1/AIS error, coin flips }}), and wrong on the other machine
-# ({{ small/PCD/AIS error, coin flips }}).
+# On the PCD machine, AIS from the pixels' frequencies hits the exact value, to a hundredth of a nat. On the CD-1
+# machine the same method is off by {{ small/CD-1/AIS error, frequencies }}, and the figure shows its three repeats
+# close together, all in the wrong place: **an error bar would not warn you**. Started from coin flips it is right
+# there, to a tenth of a nat, and off by {{ small/PCD/AIS error, coin flips }} on the PCD machine.
 #
 # The reason is what you saw in the dreams. The CD-1 machine keeps most of its probability in the noise, a place that
 # chains from digit-like pictures never reach. What no chain reaches is missing from the estimate, while one far too
-# high is rare. So **of two estimates of** $Z$ **believe the larger**: that one is within
-# {{ small/CD-1/largest error, larger of both }} on the first machine and
-# {{ small/PCD/largest error, larger of both }} on the second, in the worst of three repeats. (The green band in the
-# figure is half a nat.)
+# high is rare. So **of two estimates of** $Z$ **believe the larger**: on both machines, even the worst of three
+# repeats is within a tenth of a nat of the truth. (The green band in the figure is half a nat.)
 #
 # ### On the large machines
 #
 # Now with 256 hidden units, where nothing can be enumerated, and both starts.
+#
+# {{ claim: small/PCD/AIS error, frequencies ~ 0 within 0.01 }}
+# {{ claim: small/CD-1/AIS error, frequencies < -20 }}
+# {{ claim: small/CD-1/AIS error, coin flips ~ 0 within 0.1; small/PCD/AIS error, coin flips < -20 }}
+# {{ claim: small/CD-1/largest error, larger of both < 0.1; small/PCD/largest error, larger of both < 0.1 }}
 
 # %% measure-likelihood
 def judge(name, rbm):
@@ -415,10 +434,14 @@ log.table("models/")
 
 # %% measure-likelihood-interpret [markdown]
 # Read the columns against each other. By reconstruction, CD-1 ({{ models/CD-1/reconstruction error }}) and PCD
-# ({{ models/PCD/reconstruction error }}) are near each other, and by pseudo-likelihood, too
+# ({{ models/PCD/reconstruction error }}) are level, and by pseudo-likelihood nearly so
 # ({{ models/CD-1/pseudo-likelihood }} and {{ models/PCD/pseudo-likelihood }}). By likelihood CD-1 is far behind:
 # {{ models/CD-1/log p(v) }} a digit against {{ models/PCD/log p(v) }} for PCD and {{ models/CD-5/log p(v) }} for
-# CD-5. For CD-1, coin flips give the larger $\log Z$: {{ models/CD-1/log Z, coin flips }} against
+# CD-5. PCD's lead is {{ difference: models/PCD/log p(v) - models/CD-1/log p(v) }}. (Behind a difference stands its
+# **standard error**: the two machines are compared seed by seed, and their mean difference is known about that well.
+# Behind a single number stands the standard deviation over seeds.)
+#
+# For CD-1, coin flips give the larger $\log Z$: {{ models/CD-1/log Z, coin flips }} against
 # {{ models/CD-1/log Z, frequencies }}. With the paper's start alone we would have praised it.
 #
 # CD-5 is a puzzle of its own: a likelihood like PCD's, and dreams that hang in the noise like those of CD-1. Its
@@ -426,16 +449,24 @@ log.table("models/")
 # {{ models/CD-5/log Z, frequencies }}: the noise holds next to nothing of the probability. A chain that starts there
 # is not where it belongs; it just takes very long to find the way out. A good model can be slow to walk in.
 #
-# **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one pixel;
-# both look only next door to digits, where CD-1 looked, too. All of these likelihoods err on the high side, if at all:
-# AIS may have missed another region.
+# **A good reconstruction is not a good model.** Reconstruction asks about one step, pseudo-likelihood about one
+# pixel; both look only next door to digits, where CD-1 looked, too. All of these likelihoods err on the high side, if
+# at all: AIS may have missed another region.
+#
+# {{ claim: models/CD-1/reconstruction error ~ models/PCD/reconstruction error within 0.001 }}
+# {{ claim: models/CD-1/pseudo-likelihood ~ models/PCD/pseudo-likelihood within 2 }}
+# {{ claim: models/PCD/log p(v) > models/CD-1/log p(v) by 40; models/CD-5/log p(v) > models/CD-1/log p(v) by 40 }}
+# {{ claim: models/CD-5/log p(v) ~ models/PCD/log p(v) within 4 }}
+# {{ claim: models/CD-1/log Z, coin flips > models/CD-1/log Z, frequencies by 40 }}
+# {{ claim: models/CD-5/log Z, frequencies > models/CD-5/log Z, coin flips by 20 }}
 
 # %% biases-text [markdown]
 # ### Where the biases start
 #
 # All machines above began with $b = 0$: each pixel as likely on as off, which is coin flips. Hinton's guide starts
 # $b_i$ at the log odds of its pixel, $\log p_i / (1 - p_i)$, where $p_i$ is how often it is on
-# [@hinton2012practical]. Does CD-1's trouble come from its update, or from its start?
+# [@hinton2012practical]. Does CD-1's trouble come from its update, or from its start? We change the start and keep
+# all other settings.
 
 # %% biases-run
 for name in ("CD-1", "PCD"):
@@ -450,14 +481,39 @@ figures.pictures(dreamt)
 log.table("models/")
 
 # %% biases-interpret [markdown]
-# TODO
+# **From the two together; a cure for either is enough.** From the same coin flips CD-1 now gets to strokes, many of
+# them zeros. Its likelihood rises from {{ models/CD-1/log p(v) }} to {{ models/CD-1, b at log odds/log p(v) }}, and
+# PCD's lead, which was {{ difference: models/PCD/log p(v) - models/CD-1/log p(v) }}, falls to
+# {{ difference: models/PCD, b at log odds/log p(v) - models/CD-1, b at log odds/log p(v) }}. An earlier edition of
+# this lesson blamed the update alone: it had tried no other start.
+#
+# Why so much? With small weights and $b = 0$, all $2^{784}$ pictures are about equally likely: the machine begins
+# with its probability on noise, and training has to take it away from there. At first even one step from a digit
+# leads into the noise. As the weights grow, it no longer does, and then CD-1 stops looking there, while PCD's chain
+# walks on. With the log odds nothing is there to be taken away, since the machine begins with pictures as dark as
+# digits.
+#
+# Two warnings. The quick measures would have chosen the wrong start: with zero biases, CD-1's reconstruction
+# ({{ models/CD-1/reconstruction error }} against {{ models/CD-1, b at log odds/reconstruction error }}) and its
+# pseudo-likelihood ({{ models/CD-1/pseudo-likelihood }} against {{ models/CD-1, b at log odds/pseudo-likelihood }})
+# are *better*. And the log odds are not the better start for everybody: PCD ends at
+# {{ models/PCD, b at log odds/log p(v) }} with them and at {{ models/PCD/log p(v) }} with zeros. (For neither was the
+# learning rate chosen anew.)
+#
+# {{ claim: models/CD-1, b at log odds/log p(v) > models/CD-1/log p(v) by 30 }}
+# {{ claim: models/PCD, b at log odds/log p(v) > models/CD-1, b at log odds/log p(v) by 4 }}
+# {{ claim: models/PCD, b at log odds/log p(v) ~ models/CD-1, b at log odds/log p(v) within 10 }}
+# {{ claim: models/PCD/log p(v) > models/CD-1/log p(v) by 40 }}
+# {{ claim: models/CD-1/reconstruction error < models/CD-1, b at log odds/reconstruction error }}
+# {{ claim: models/CD-1/pseudo-likelihood > models/CD-1, b at log odds/pseudo-likelihood }}
+# {{ claim: models/PCD, b at log odds/log p(v) < models/PCD/log p(v) }}
 
 # %% energy-measure [markdown]
 # ### Free energy: digits against noise
 #
-# $Z$ is the same for all pictures of one machine. So free energies can be compared without it: is a digit that the
-# machine has never seen likelier than noise? We take two kinds: coin flips, and pixels that are each on as often as
-# in the digits, but independently.
+# Back to the machines that began with zero biases. $Z$ is the same for all pictures of one machine. So free energies
+# can be compared without it: is a digit that the machine has never seen likelier than noise? We take two kinds: coin
+# flips, and pixels that are each on as often as in the digits, but independently.
 
 # %% energy-measure-figure
 noise = {"frequencies": (torch.rand(1000, 784, device=device) < STARTS["frequencies"].sigmoid()).float()}
@@ -476,23 +532,35 @@ rbm_figures.free_energies(groups)
 log.table("energy/")
 
 # %% energy-measure-interpret [markdown]
-# The picture shows PCD. Of all pairs of a test digit and a noise picture, the digit has the lower free energy in the
-# share under *digit below*: on PCD {{ energy/PCD/digit below frequencies }} against frequencies and
-# {{ energy/PCD/digit below coin flips }} against coin flips.
+# The picture shows PCD. The share under *digit below* counts the pairs of a test digit and a noise picture in which
+# the digit has the lower free energy: practically all of them, on every machine and for both kinds of noise.
 #
 # A riddle, then. On CD-1, too, a digit ({{ energy/CD-1/F, test digits }}) lies hundreds of nats below a coin-flip
 # picture ({{ energy/CD-1/F, coin flips }}), and after a thousand steps from noise its chain is still at
 # {{ energy/CD-1/F, dreams from noise }}. If one digit is so much likelier than one noise picture, why does the chain
-# stay? Because there are so many noise pictures: up to $2^{784} \approx e^{543}$ (fewer where the noise is darker, as
-# that of CD-5 is). Add this exponent to minus their free energy, and on CD-1 the *region* outweighs all digits.
-# Physicists call it entropy. **A free energy compares pictures, not regions.**
+# stay?
+#
+# - **Because there are so many noise pictures**: up to $2^{784} \approx e^{543}$. Add this exponent to minus their
+#   free energy, and on CD-1 the *region* outweighs all digits, as its two estimates of $\log Z$ have said. Physicists
+#   call it entropy. **A free energy compares pictures, not regions.**
+# - That cannot be all, for CD-5's chains stay as well, and its noise weighs little. The other half of the answer is
+#   how the chain moves, and CD-1 will show it to you at the end of the lesson.
+#
+# {{ claim: energy/CD-1/digit below coin flips > 0.99; energy/CD-1/digit below frequencies > 0.99 }}
+# {{ claim: energy/CD-5/digit below coin flips > 0.99; energy/CD-5/digit below frequencies > 0.99 }}
+# {{ claim: energy/PCD/digit below coin flips > 0.99; energy/PCD/digit below frequencies > 0.99 }}
+# {{ claim: energy/CD-1/F, test digits < energy/CD-1/F, coin flips by 300 }}
+# {{ claim: energy/CD-1/F, dreams from noise > energy/CD-1/F, test digits by 300 }}
+# {{ claim: models/CD-1/log Z, coin flips > models/CD-1/log Z, frequencies by 40 }}
+# {{ claim: energy/CD-5/F, dreams from noise > energy/CD-5/F, test digits by 300 }}
+# {{ claim: models/CD-5/log Z, coin flips < models/CD-5/log Z, frequencies by 20 }}
 
 # %% features [markdown]
 # ### Are the features any good?
 #
 # For an RBM as a first layer of something, which is what they were famous for, likelihood is not the aim. A linear
-# probe on $p(h \mid v)$ stands beside the same probe on **raw input**, on a **random** encoder and on an RBM left as
-# it was born, and beside a network trained **supervised**.
+# probe on $p(h \mid v)$ stands beside the same probe on **raw input**, on a **random** ConvNet and on an RBM left as
+# it was born, and beside a ConvNet trained **supervised**.
 
 # %% features-probe
 LABELS = (10, None)  # labels a class; None: all
@@ -508,15 +576,27 @@ log.table("features/")
 
 # %% features-interpret [markdown]
 # With ten labels a class, features of CD-1 reach {{ features/CD-1/10 labels a class }} and those of PCD
-# {{ features/PCD/10 labels a class }}: more than raw pixels ({{ features/raw input/10 labels a class }}), an untrained RBM
-# ({{ features/RBM, untrained/10 labels a class }}) and a random ConvNet ({{ features/random init/10 labels a class }}), and close
-# to the whole ConvNet trained supervised ({{ features/supervised/10 labels a class }}). With all labels they reach
-# {{ features/CD-1/all labels }} and {{ features/PCD/all labels }}, hardly more than raw pixels
-# ({{ features/raw input/all labels }}) and less than supervised ({{ features/supervised/all labels }}). You will meet
-# the pattern again: what is learned without labels pays where labels are few.
+# {{ features/PCD/10 labels a class }}. That is more than raw pixels ({{ features/raw input/10 labels a class }}) and
+# an untrained RBM ({{ features/RBM, untrained/10 labels a class }}), and less than a ConvNet trained supervised
+# ({{ features/supervised/10 labels a class }}). CD-1's gain over raw pixels is
+# {{ difference: features/CD-1/10 labels a class - features/raw input/10 labels a class }}. With all labels the order
+# is the same and the gain smaller, {{ difference: features/CD-1/all labels - features/raw input/all labels }}. You
+# will meet the pattern again: what is learned without labels pays most where labels are few. (An earlier edition saw
+# hardly any gain with all labels: its probe had not converged.)
 #
-# And the machine that keeps most of its probability in the noise has features as good as the one that does not. Where
-# there are data, the two agree.
+# And the machine that keeps most of its probability in the noise has features as good as the one that does not.
+# Perhaps the two agree where there are data.
+#
+# {{ claim: features/CD-1/10 labels a class > features/raw input/10 labels a class by 0.04 }}
+# {{ claim: features/PCD/10 labels a class > features/raw input/10 labels a class by 0.04 }}
+# {{ claim: features/CD-1/10 labels a class > features/RBM, untrained/10 labels a class by 0.04 }}
+# {{ claim: features/CD-1/10 labels a class < features/supervised/10 labels a class by 0.01 }}
+# {{ claim: features/PCD/10 labels a class < features/supervised/10 labels a class by 0.01 }}
+# {{ claim: features/CD-1/all labels > features/raw input/all labels by 0.02 }}
+# {{ claim: features/CD-1/all labels > features/RBM, untrained/all labels by 0.02 }}
+# {{ claim: features/CD-1/all labels < features/supervised/all labels by 0.02 }}
+# {{ claim: features/CD-1/10 labels a class ~ features/PCD/10 labels a class within 0.02 }}
+# {{ claim: features/CD-1/all labels ~ features/PCD/all labels within 0.02 }}
 
 # %% break [markdown]
 # ## Break it
@@ -557,34 +637,55 @@ log.table("phases/")
 # %% break-negative-interpret [markdown]
 # Without the negative phase the free energy of digits falls and falls, to
 # {{ phases/positive phase only/F(test digits) }}: a triumph, if that were the aim. But the free energy of noise falls
-# with it ({{ phases/positive phase only/F(noise) }}; pixels on as often as in the digits), $Z$ grows faster than both,
-# and the likelihood of digits goes **down**, to {{ phases/positive phase only/log p(test digits) }}. With both phases
-# the free energy of digits ends near where it began ({{ phases/both phases/F(test digits) }}), that of noise is pushed
-# up ({{ phases/both phases/F(noise) }}), and the likelihood rises to {{ phases/both phases/log p(test digits) }},
-# because $Z$ is kept small.
+# with it ({{ phases/positive phase only/F(noise) }}; pixels on as often as in the digits), $\log Z$ grows faster than
+# both, and the log-likelihood of digits goes **down** from $-784 \log 2 \approx -543$, to
+# {{ phases/positive phase only/log p(test digits) }}.
+#
+# With both phases the free energy of digits ends near where it began, at $-12 \log 2$
+# ({{ phases/both phases/F(test digits) }}), that of noise is pushed up ({{ phases/both phases/F(noise) }}), $Z$ stays
+# small, and the log-likelihood rises to {{ phases/both phases/log p(test digits) }}.
 #
 # Probability is a budget. Whoever only rewards the data teaches the machine to like everything. You will meet this
-# again: without negatives, or something in their place, a contrastive encoder maps all pictures to one point.
+# again: without negatives, or something in their place, a contrastive encoder can map all pictures to one point.
+#
+# {{ claim: phases/positive phase only/F(test digits) < phases/both phases/F(test digits) by 1000 }}
+# {{ claim: phases/positive phase only/F(noise) < phases/both phases/F(noise) by 1000 }}
+# {{ claim: phases/positive phase only/-log Z < phases/positive phase only/F(test digits) by 1000 }}
+# {{ claim: phases/positive phase only/log p(test digits) < -543 }}
+# {{ claim: phases/both phases/F(test digits) ~ -8 within 25; phases/both phases/F(noise) > -8 by 30 }}
+# {{ claim: phases/both phases/log p(test digits) > -543 by 300 }}
 
 # %% break-cd [markdown]
 # ### CD-1's blind spot, live
 #
-# The slider from the beginning, on the machine trained by CD-1. Start from coin flips, and watch the free energy: it
-# falls at once, then stays where it is.
+# The slider from the beginning, on the machine trained by CD-1 from zero biases. Start from coin flips, and watch the
+# free energy: it falls at once, then stays where it is. And look at the second panel.
 
 # %% break-cd-widget
 rbm_figures.gibbs_slider(machines["CD-1"], {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% break-cd-interpret [markdown]
-# **Your turn:** how little does it take to open the machine's eyes? Train `machine(256, EPOCHS, k=2)`, or CD-1 first
-# and a few epochs of PCD on top, and start it from noise.
+# That panel is black: after noise, **every hidden unit is off**. With $h = 0$ nothing is left of the model but $b$:
+# the next picture is drawn from $\sigma(b)$, pixel by pixel, whatever the last one was. Such a picture turns no unit
+# on either, and so it goes on. Start from the digit and you see what training saw: some units are always on. It never
+# visited the state in which all are off, and never had a reason to make it unlikely.
+#
+# How much does this one state weigh? With $h = 0$ the energy is $-b \cdot v$, so its share of $Z$ is
+# $\sum_v e^{b \cdot v} = \prod_i (1 + e^{b_i})$. Print the logarithm, `F.softplus(machines["CD-1"].b).sum()`, and
+# compare it with CD-1's $\log Z$ from coin flips in the table of models: one state of the hidden units is nearly all
+# of $Z$.
+#
+# **Your turn:** how little does it take to open the machine's eyes? Start the biases somewhere between zero and the
+# log odds, `machine(256, EPOCHS, b=0.1 * origins.base_rates(v_train).to(device))`, and again with a quarter or a
+# half, and let each walk from noise.
 
 # %% reflect [markdown]
 # ## Reflect
 #
 # - An RBM gives each picture an energy. Hidden units can be summed out exactly, one by one; $Z$ cannot.
 # - Learning pulls the energy of data down and pushes that of the model's own samples up. **Contrast is what keeps a
-#   model from liking everything**, and it works only where negatives are looked for.
+#   model from liking everything**, and it works only where negatives are looked for. What nobody looks at keeps the
+#   probability that it began with: so CD-1 hangs on where its biases start.
 # - Reconstruction, pseudo-likelihood and AIS can all praise a bad model. They fail where they do not look. A chain from
 #   noise, and a second estimate that starts elsewhere, cost seconds.
 # - In the workflow of self-supervised learning [@ericsson2021self], there is no separate pretext task yet: the data

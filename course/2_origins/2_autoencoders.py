@@ -272,13 +272,20 @@ log.record("cost/fine-tuning/seconds", histories["Adam"]["RBM stack"].seconds, u
 autoencoder_figures.runs(histories)
 
 # %% train-interpret [markdown]
-# Above, the loss: the cross-entropy, in nats an image. The curves that start from small random weights fall at once to
-# one height, where every digit is drawn as the mean digit. With Adam the curve leaves it slowly; with SGD it stays.
-# Your prediction is about that one. The collapse meter below says it without a picture: the codes of all digits are one
-# (std {{ meter/small random/SGD }}; from Xavier times 4 {{ meter/Xavier times 4/SGD }}, from the stack
-# {{ meter/RBM stack/SGD }}). It tells collapse, no more: with Adam, small random weights end at
-# {{ meter/small random/Adam }} and Xavier times 4 at {{ meter/Xavier times 4/Adam }}, and yet the loss of the first is
-# far higher.
+# Above, the loss: the cross-entropy, in nats an image. The curves that start from small random weights fall at once
+# to one height, where every digit is drawn as the mean digit. With Adam the curve leaves it slowly; with SGD it
+# stays. Your prediction is about that one.
+#
+# The **collapse meter** below says it without a picture. `std` is zero where all codes point in one direction, and
+# about one where their directions differ in every code unit. From small random weights with SGD it ends at
+# {{ meter/small random/SGD }}: the codes of all digits are one. It tells collapse, no more. With Adam, small random
+# weights end at {{ meter/small random/Adam }} and Xavier times 4 at {{ meter/Xavier times 4/Adam }}, and yet the
+# first loss is far higher.
+#
+# {{ claim: grid/small random/SGD ~ grid/mean digit/exact within 0.1; meter/small random/SGD < 0.01 }}
+# {{ claim: grid/small random/Adam < grid/mean digit/exact by 5 }}
+# {{ claim: meter/small random/Adam > meter/Xavier times 4/Adam }}
+# {{ claim: grid/small random/Adam > grid/Xavier times 4/Adam by 20 }}
 
 # %% measure [markdown]
 # ## Measure
@@ -311,17 +318,28 @@ figures.pictures({name: x[:12].view(-1, 1, 28, 28).clamp(0, 1) for name, x in ro
 # - **The prediction: C.** From small random weights, SGD ends at {{ grid/small random/SGD }}; the mean digit itself
 #   has {{ grid/mean digit/exact }}. Thirty epochs have taught the network one picture.
 # - **The result of 2006, found again**: the unrolled stack ({{ grid/RBM stack/SGD }} with SGD) is ahead of PCA
-#   ({{ grid/PCA/exact }}), and PCA far ahead of the same deep network from small random weights. Fine-tuning is
-#   needed: as unrolled, the stack is at {{ grid/RBM stack/not fine-tuned }}. And our lead over PCA is small.
+#   ({{ grid/PCA/exact }}), and PCA far ahead of the same deep network from small random weights. The stack's lead
+#   over PCA is small: its error less PCA's is {{ difference: grid/RBM stack/SGD - grid/PCA/exact }}. (Behind a
+#   difference stands its **standard error** over the seeds, behind a single number the standard deviation.) And it
+#   needs fine-tuning: as unrolled, the stack is at {{ grid/RBM stack/not fine-tuned }}.
 # - **Weights of the right size do most of it.** With Xavier times 4, and nothing learned before, SGD gets to
 #   {{ grid/Xavier times 4/SGD }}. The optimiser does less: from small random weights Adam gets to
-#   {{ grid/small random/Adam }} only. But both Xavier runs stay **behind PCA**: of these six only the two stacks are
-#   ahead of it.
-# - **At equal epochs of fine-tuning the stack still wins** with both optimisers: {{ grid/RBM stack/Adam }} with Adam,
-#   against {{ grid/Xavier times 4/Adam }} from the best random start. (The stack's own training comes on top.)
+#   {{ grid/small random/Adam }} only.
+# - **In as many epochs of fine-tuning the stack still wins** with both optimisers: {{ grid/RBM stack/Adam }} with
+#   Adam, against {{ grid/Xavier times 4/Adam }} from the best random start. (The stack's own training comes on top.)
+#   Of these six runs only the two stacks are ahead of PCA. That is the order after thirty epochs, not the end of what
+#   a random start can reach.
 #
 # In the paper, larger layers, sixty thousand digits and longer training gave an error of 3.00 against PCA's 13.87
-# [@hinton2006reducing]. PCA's error there is nearly ours; the deep network has room for more data, PCA has not.
+# [@hinton2006reducing]. PCA's error there is nearly ours, and the deep network's far below it.
+#
+# {{ claim: grid/small random/SGD ~ grid/mean digit/exact within 0.1 }}
+# {{ claim: grid/RBM stack/SGD < grid/PCA/exact; grid/RBM stack/Adam < grid/PCA/exact }}
+# {{ claim: grid/PCA/exact < grid/small random/SGD by 30; grid/RBM stack/not fine-tuned > grid/PCA/exact by 10 }}
+# {{ claim: grid/Xavier times 4/SGD < grid/small random/Adam by 20 }}
+# {{ claim: grid/RBM stack/SGD < grid/Xavier times 4/SGD by 2; grid/RBM stack/Adam < grid/Xavier times 4/Adam by 2 }}
+# {{ claim: grid/Xavier times 4/SGD > grid/PCA/exact; grid/Xavier times 4/Adam > grid/PCA/exact }}
+# {{ claim: grid/Xavier times 4/Adam < grid/Xavier times 4/SGD; grid/Xavier times 4/Adam < grid/small random/Adam }}
 
 # %% why [markdown]
 # ### Why the plateau?
@@ -348,16 +366,23 @@ log.table("signal/")
 
 # %% why-interpret [markdown]
 # These are powers of ten. From small random weights, the codes of two digits differ by about ten to the power of
-# {{ signal/small random/log10 of the code's spread }}: the decoder cannot tell them apart, and then the best it can
-# draw is the mean. The gradient that should change this has shrunk on its way to the first layer to ten to the power
-# of {{ signal/small random/log10 of first to last gradient }} of that at the last, and SGD's steps are as small as
-# its gradients. Every layer multiplies by its weights and by the sigmoid's slope, at most $1/4$.
+# {{ signal/small random/log10 of the code's spread }}: the decoder cannot tell them apart, and all that it can draw
+# is the mean. The gradient that should change this has shrunk on its way to the first layer to ten to the power of
+# {{ signal/small random/log10 of first to last gradient }} of that at the last, and SGD's steps are as small as its
+# gradients. Every layer multiplies by its weights and by the sigmoid's slope, at most $1/4$.
 #
 # Plain Xavier leaves that quarter out ({{ signal/plain Xavier/log10 of first to last gradient }}), times 4 puts it
 # back ({{ signal/Xavier times 4/log10 of first to last gradient }}). The RBMs have grown their weights on the data
 # until their hidden units tell digits apart ({{ signal/RBM stack/log10 of first to last gradient }}). Adam divides
 # each gradient by its own running size, so that even a tiny one makes steps: that is how it leaves the plateau at
 # all.
+#
+# {{ claim: signal/small random/log10 of first to last gradient < signal/plain Xavier/log10 of first to last gradient
+# by 3 }}
+# {{ claim: signal/plain Xavier/log10 of first to last gradient < signal/Xavier times 4/log10 of first to last
+# gradient by 1 }}
+# {{ claim: signal/Xavier times 4/log10 of first to last gradient < signal/RBM stack/log10 of first to last gradient
+# }}
 
 # %% today [markdown]
 # ### A network of today
@@ -373,14 +398,18 @@ log.table("today/")
 
 # %% today-interpret [markdown]
 # Without pretraining, and in the same number of epochs, the ReLU network reaches {{ today/ReLU, He, Adam/error }};
-# the stack of RBMs, which first took {{ cost/stack of RBMs/seconds }} to train, reaches
-# {{ today/sigmoid, RBM stack, Adam/error }}. **With today's units, initialisation and optimiser, pretraining no
-# longer wins this comparison**, which it won clearly against what there was in 2006. (ReLU's rate, too, was chosen on
-# validation digits.)
+# the stack of RBMs, which had to be trained first, reaches {{ today/sigmoid, RBM stack, Adam/error }}. **With today's
+# units, initialisation and optimiser, pretraining no longer wins this comparison**, which it won against everything
+# that stood beside it in 2006. (ReLU's rate, too, was chosen on validation digits.)
 #
-# **Your turn:** fine-tuning took about as long as the stack had ({{ cost/fine-tuning/seconds }}). Give the best random
-# sigmoid start the time of both: `autoencoder(30, STARTS["Xavier times 4"], denoising_loss, epochs=2 * EPOCHS)`. Which
-# of the two wins at equal *time*?
+# **Your turn:** the stack's training took {{ cost/stack of RBMs/seconds }}, fine-tuning
+# {{ cost/fine-tuning/seconds }}. (A busy machine is slower, hence the spread; your bars above say what yours took.)
+# Give the best random sigmoid start the time of both:
+# `autoencoder(30, STARTS["Xavier times 4"], denoising_loss, epochs=2 * EPOCHS)`. Which of the two wins in equal
+# *time*?
+#
+# {{ claim: today/ReLU, He, Adam/error < today/sigmoid, RBM stack, Adam/error by 1 }}
+# {{ claim: grid/RBM stack/SGD < grid/PCA/exact; grid/RBM stack/SGD < grid/small random/SGD by 30 }}
 
 # %% two [markdown]
 # ### Two numbers a digit
@@ -405,11 +434,17 @@ autoencoder_figures.maps({"PCA": codes["PCA"], "autoencoder": codes["autoencoder
 log.table("two/")
 
 # %% two-interpret [markdown]
-# In two numbers PCA's error is {{ two/PCA/error }}, the autoencoder's {{ two/autoencoder/error }}. The narrower the
-# code, the more there is to gain from bending: a plane through the middle of all digits holds little of them, a
-# curved surface much more. You see it in the map, too, where classes lie apart that PCA lays on top of each other. A
-# linear probe on the two numbers, with all labels, is right for {{ two/PCA/linear probe, all labels }} of the test
-# digits on PCA's and for {{ two/autoencoder/linear probe, all labels }} on the autoencoder's.
+# In two numbers PCA's error is {{ two/PCA/error }}, the autoencoder's {{ two/autoencoder/error }}. Bending gains
+# {{ difference: two/PCA/error - two/autoencoder/error }} here, and
+# {{ difference: grid/PCA/exact - grid/RBM stack/Adam }} with thirty numbers and the same recipe. Two directions hold
+# little of a digit, so that a curved surface has much to add; thirty hold much more, and leave less to add. You see
+# it in the map, too, where classes lie apart that PCA lays on top of each other. A linear probe on the two numbers,
+# with all labels, is right for {{ two/PCA/linear probe, all labels }} of the test digits on PCA's and for
+# {{ two/autoencoder/linear probe, all labels }} on the autoencoder's.
+#
+# {{ claim: two/autoencoder/error < two/PCA/error by 10; grid/RBM stack/Adam ~ grid/PCA/exact within 2 }}
+# {{ claim: grid/PCA/exact < two/PCA/error by 20 }}
+# {{ claim: two/autoencoder/linear probe, all labels > two/PCA/linear probe, all labels by 0.1 }}
 
 # %% features [markdown]
 # ### What does the code know?
@@ -440,21 +475,40 @@ figures.accuracies(accuracies, chance=1 / len(digits.classes), title=adaptation.
 log.table("features/")
 
 # %% features-interpret [markdown]
-# With ten labels a class, the fine-tuned code reaches {{ features/RBM stack, Adam, 30/10 labels a class }}: more than PCA's
-# thirty numbers ({{ features/PCA, 30/10 labels a class }}), the autoencoder's random start
-# ({{ features/untrained encoder, 30/10 labels a class }}), a random ConvNet ({{ features/random init/10 labels a class }}) and raw
-# pixels ({{ features/raw input/10 labels a class }}), and less than supervised training
-# ({{ features/supervised/10 labels a class }}). But look at the stack **before** fine-tuning:
-# {{ features/RBM stack, not fine-tuned, 30/10 labels a class }}. Fine-tuning halved the error of reconstruction, from
-# {{ grid/RBM stack/not fine-tuned }} to {{ grid/RBM stack/Adam }}, and with ten labels the probe did not notice.
+# With ten labels a class, the fine-tuned code reaches {{ features/RBM stack, Adam, 30/10 labels a class }}: a little
+# more than raw pixels ({{ features/raw input/10 labels a class }}), far more than the autoencoder's random start
+# ({{ features/untrained encoder, 30/10 labels a class }}), and less than supervised training
+# ({{ features/supervised/10 labels a class }}). It is worth about as much as PCA's thirty numbers: by the probe PCA
+# is a little behind ({{ features/PCA, 30/10 labels a class }}), by nearest neighbours, the rows *by distance*, a
+# little ahead.
 #
-# With all labels it noticed a little ({{ features/RBM stack, not fine-tuned, 30/all labels }} before). But then the
-# code ({{ features/RBM stack, Adam, 30/all labels }}) is **no better than PCA's**
-# ({{ features/PCA, 30/all labels }}), and both are behind raw pixels ({{ features/raw input/all labels }}), of which
-# there are more than thirty, and supervised training ({{ features/supervised/all labels }}).
+# Now look at the stack **before** fine-tuning. Fine-tuning more than halved the error of reconstruction, from
+# {{ grid/RBM stack/not fine-tuned }} to {{ grid/RBM stack/Adam }}. With ten labels a class the probe did not notice
+# ({{ features/RBM stack, not fine-tuned, 30/10 labels a class }} before). With all labels it noticed, and **preferred
+# the stack as it was**: fine-tuning changed its accuracy by
+# {{ difference: features/RBM stack, Adam, 30/all labels - features/RBM stack, not fine-tuned, 30/all labels }}, to
+# {{ features/RBM stack, Adam, 30/all labels }}. That is a little more than PCA's ({{ features/PCA, 30/all labels }}),
+# a little less than raw pixels ({{ features/raw input/all labels }}), of which there are more than thirty, and far
+# from supervised ({{ features/supervised/all labels }}). An earlier edition said that fine-tuning helps here and that
+# PCA is as good: its probe had not converged.
 #
-# A good reconstruction is not the same as a good feature. The loss counts pixels, and most of them depend on slant,
-# thickness and position; which digit it is decides over few. Lesson 4.2 asks another question of the same digits.
+# A good reconstruction is not the same as a good feature. The loss counts pixels, and perhaps most of them depend on
+# slant, thickness and position, few on which digit it is. Lesson 4.2 asks another question of the same digits.
+#
+# {{ claim: features/RBM stack, Adam, 30/10 labels a class > features/raw input/10 labels a class }}
+# {{ claim: features/RBM stack, Adam, 30/10 labels a class > features/untrained encoder, 30/10 labels a class by 0.1
+# }}
+# {{ claim: features/RBM stack, Adam, 30/10 labels a class < features/supervised/10 labels a class by 0.05 }}
+# {{ claim: features/RBM stack, Adam, 30/10 labels a class > features/PCA, 30/10 labels a class }}
+# {{ claim: features by distance/RBM stack, Adam, 30/10 labels a class, kNN < features by distance/PCA, 30/10 labels a
+# class, kNN }}
+# {{ claim: grid/RBM stack/Adam < grid/RBM stack/not fine-tuned by 15.5 }}
+# {{ claim: features/RBM stack, Adam, 30/10 labels a class ~ features/RBM stack, not fine-tuned, 30/10 labels a class
+# within 0.01 }}
+# {{ claim: features/RBM stack, Adam, 30/all labels < features/RBM stack, not fine-tuned, 30/all labels }}
+# {{ claim: features/RBM stack, Adam, 30/all labels > features/PCA, 30/all labels }}
+# {{ claim: features/RBM stack, Adam, 30/all labels < features/raw input/all labels }}
+# {{ claim: features/RBM stack, Adam, 30/all labels < features/supervised/all labels by 0.05 }}
 
 # %% break [markdown]
 # ## Break it
@@ -508,12 +562,21 @@ figures.filters({name: encoder[0].linear[0].weight.T for name, (encoder, _) in w
 # what it saw ({{ wide/denoising/half, from the half it saw }}). To fill a hole one must know how strokes go on; to
 # copy one need not know anything.
 #
-# The collapse meters are healthy for both, and a little higher for denoising; by its loss you would choose the copying
-# one. The last picture shows what the first layer's units look for (orange turns a unit on, purple off). A linear probe
-# with ten labels a class says {{ wide/copying/probe, 10 labels a class }} for copying and {{ wide/denoising/probe, 10 labels a class }}
-# for denoising: a worse reconstruction, a better feature, and on the mean the best without labels in this lesson (of
-# eight hundred numbers, though, and not thirty). In the paper, where three such layers were stacked and fine-tuned with
-# all labels, denoising helped, too [@vincent2008extracting].
+# The collapse meters are healthy for both; by its loss you would choose the copying one. The last picture shows what
+# the first layer's units look for (orange turns a unit on, purple off). A linear probe with ten labels a class says
+# {{ wide/copying/probe, 10 labels a class }} for copying and {{ wide/denoising/probe, 10 labels a class }} for
+# denoising: **a worse reconstruction, a better feature**, and the best that this lesson gets without labels (of eight
+# hundred numbers, though, and not thirty). In the paper, where three such layers were stacked and fine-tuned with all
+# labels, denoising helped, too [@vincent2008extracting].
+#
+# {{ claim: wide/copying/whole digit < wide/denoising/whole digit by 5; wide/copying/whole digit < today/ReLU, He,
+# Adam/error by 3 }}
+# {{ claim: wide/copying/half, from the half it saw < wide/copying/half, from the whole by 5 }}
+# {{ claim: wide/denoising/half, from the whole < wide/denoising/half, from the half it saw by 5 }}
+# {{ claim: wide/denoising/probe, 10 labels a class > wide/copying/probe, 10 labels a class by 0.01 }}
+# {{ claim: wide/denoising/probe, 10 labels a class > features/RBM stack, Adam, 30/10 labels a class by 0.02 }}
+# {{ claim: wide/denoising/probe, 10 labels a class > features by distance/PCA, 30/10 labels a class, kNN }}
+# {{ claim: wide/denoising/probe, 10 labels a class > features/raw input/10 labels a class by 0.03 }}
 
 # %% gaps [markdown]
 # ### Codes that nobody has
@@ -538,7 +601,7 @@ figures.pictures(
 # for each code unit, the code is *drawn* from that Gaussian, and a second term of the loss, a Kullback-Leibler
 # divergence, keeps all these Gaussians near one standard Gaussian. Neighbouring codes must then draw similar digits,
 # and a random code lands where codes are. The loss is a bound on a log-likelihood, which is what lesson 2.1 could only
-# estimate, and has no $Z$. The price is blur.
+# estimate, and has no $Z$. The price is often blur.
 #
 # **Your turn:** add Gaussian noise to the code in your loss, `decode(code + 0.5 * torch.randn_like(code))`, and draw
 # this figure again. You have half of a variational autoencoder. What keeps the codes from growing until the noise no
@@ -551,6 +614,7 @@ figures.pictures(
 #   PCA.
 # - Depth helps only where training gets there. Pretraining was one way to start where gradients are alive; weights of
 #   the right size are another, and an optimiser that scales each gradient by itself helps both.
+#   {{ claim: grid/RBM stack/Adam < grid/RBM stack/SGD; grid/Xavier times 4/Adam < grid/Xavier times 4/SGD }}
 # - What stops the network from copying decides what it learns: a narrow code, or damage to be repaired.
 # - In the workflow of self-supervised learning [@ericsson2021self], the input is its own pseudo-label $z$, and what the
 #   pretext task does not ask for, the code need not keep.

@@ -274,8 +274,9 @@ factor_invariance = check(factor_invariance)
 # ## Train
 #
 # Four encoders of one shape for the explorer: **random init**; **rotation**, a pretext task without views (lesson
-# `3.1`); **SimCLR** with your crop and your jitter; and **supervised**, with all labels of the training patches. Which
-# of them will be disturbed by your jitter, which by a quarter turn?
+# `3.1`); **SimCLR** with your crop and your jitter; and **supervised**, the course's reference with all labels of the
+# training patches, trained on crops and mirror images for as long as validation data, with other seeds, said it should.
+# Which of them will be disturbed by your jitter, which by a quarter turn?
 
 # %% train-contrastive
 def pretrain(task_of, unlabeled, epochs, batch_size=128, progress=False):
@@ -299,7 +300,9 @@ compared["SimCLR"], history = pretrain(simclr(both), photos.unlabeled(), trainin
 figures.training({"SimCLR": history})
 
 # %% train-meters [markdown]
-# No collapse: the std stays away from 0, and the rank far above 1.
+# Two of the curves watch for **collapse**, features that are the same for all inputs. The **std** says how widely the
+# features' directions are spread, from 0 (all alike) to 1 (over the whole sphere); the **rank**, over how many
+# dimensions. Nothing has collapsed: the std stays away from 0, and the rank far above 1.
 
 # %% train-supervised
 compared["supervised"], _ = adaptation.supervised(photos, seed=log.seed, encoder=new_encoder)  # encoder, classifier
@@ -308,8 +311,7 @@ compared["supervised"], _ = adaptation.supervised(photos, seed=log.seed, encoder
 # ### The explorer: ten sliders, four networks
 #
 # Move one slider at a time. For each, ask: who notices, who does not, and who *should* not? Then try two at once, and
-# other patches. `chance` draws anew. (We chose this first patch: in our run, the four networks stand here in the order
-# that they have on average. With many others they do not.)
+# other patches. `chance` draws anew.
 
 # %% explorer
 view_figures.view_sliders(photos.test.x, compared, number=55, strengths={"colour jitter": 1.0})
@@ -442,8 +444,8 @@ log.table("factors/")
 # holds single augmentations. The order within a pair is not varied, so the matrices are symmetric.
 #
 # At first, we chose the number of epochs, the batch and the temperature, here and for the sprites, with *test* numbers
-# in view; that was a mistake. We chose again on validation data, with other seeds: what we compared lies within the
-# seeds' spread (for sprites, all but the highest temperature, which is worse), so we kept what you see.
+# in view; that was a mistake. When we chose again, on validation data and with other seeds, nothing else was clearly
+# better, so we kept what you see.
 
 # %% matrix-run
 FIVE = {
