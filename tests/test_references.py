@@ -51,7 +51,8 @@ def test_calibration_gives_each_layer_inputs_of_mean_0_and_variance_1_and_moves_
 
 
 def test_calibration_follows_the_views_and_leaves_other_encoders_alone(few_digits):
-    plain, changed = (encoders.calibrate(untrained(), few_digits.unlabeled(), v) for v in (None, augment.simclr(color=0)))
+    views = (None, augment.simclr(color=0))
+    plain, changed = (encoders.calibrate(untrained(), few_digits.unlabeled(), some) for some in views)
     means = [encoder.layers[1].running_mean for encoder in (plain, changed)]
     assert not torch.allclose(*means)
     torch.manual_seed(0)

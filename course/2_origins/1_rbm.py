@@ -417,15 +417,15 @@ log.table("small/")
 # {{ claim: small/CD-1/largest error, larger of both < 0.1; small/PCD/largest error, larger of both < 0.1 }}
 
 # %% measure-likelihood
-def judge(name, rbm):
+def judge(name, rbm, group="models"):
     """Record a machine's likelihood on test digits, by the larger of two estimates, and what flatters it."""
     F_test = free_energy(v_test, rbm.W, rbm.b, rbm.c).mean().item()
     estimates = {start: origins.ais_log_z(rbm, base, MOST, 100, chance)[0] for start, base in STARTS.items()}
     for start, log_z in estimates.items():
-        log.record(f"models/{name}/log Z, {start}", log_z, unit="nats", digits=0)
-    log.record(f"models/{name}/log p(v)", -F_test - max(estimates.values()), unit="nats", digits=0)
-    log.record(f"models/{name}/pseudo-likelihood", origins.pseudo_likelihood(rbm, v_test).mean(), unit="nats", digits=0)
-    log.record(f"models/{name}/reconstruction error", (rbm.reconstruct(v_test) - v_test).square().mean(), digits=3)
+        log.record(f"{group}/{name}/log Z, {start}", log_z, unit="nats", digits=0)
+    log.record(f"{group}/{name}/log p(v)", -F_test - max(estimates.values()), unit="nats", digits=0)
+    log.record(f"{group}/{name}/pseudo-likelihood", origins.pseudo_likelihood(rbm, v_test).mean(), "nats", 0)
+    log.record(f"{group}/{name}/reconstruction error", (rbm.reconstruct(v_test) - v_test).square().mean(), digits=3)
 
 
 for name, rbm in machines.items():
@@ -471,20 +471,20 @@ log.table("models/")
 # %% biases-run
 for name in ("CD-1", "PCD"):
     rbm, _ = machine(256, EPOCHS, b=origins.base_rates(v_train).to(device), **RECIPES[name])
-    judge(f"{name}, b at log odds", rbm)
+    judge(f"{name}, b at log odds", rbm, "biases")
     dreams[f"{name}, b at log odds"] = walk(rbm, flips, LONG)
     rows[f"{name}, b at log odds"] = rbm.reconstruct(dreams[f"{name}, b at log odds"][:12])
 dreamt = {name: row.view(-1, 1, 28, 28) for name, row in rows.items() if "log odds" in name}
 figures.pictures(dreamt)
 
 # %% biases-table
-log.table("models/")
+log.table("biases/")
 
 # %% biases-interpret [markdown]
 # **From the two together; a cure for either is enough.** From the same coin flips CD-1 now gets to strokes, many of
-# them zeros. Its likelihood rises from {{ models/CD-1/log p(v) }} to {{ models/CD-1, b at log odds/log p(v) }}, and
+# them zeros. Its likelihood rises from {{ models/CD-1/log p(v) }} to {{ biases/CD-1, b at log odds/log p(v) }}, and
 # PCD's lead, which was {{ difference: models/PCD/log p(v) - models/CD-1/log p(v) }}, falls to
-# {{ difference: models/PCD, b at log odds/log p(v) - models/CD-1, b at log odds/log p(v) }}. An earlier edition of
+# {{ difference: biases/PCD, b at log odds/log p(v) - biases/CD-1, b at log odds/log p(v) }}. An earlier edition of
 # this lesson blamed the update alone: it had tried no other start.
 #
 # Why so much? With small weights and $b = 0$, all $2^{784}$ pictures are about equally likely: the machine begins
@@ -494,19 +494,19 @@ log.table("models/")
 # digits.
 #
 # Two warnings. The quick measures would have chosen the wrong start: with zero biases, CD-1's reconstruction
-# ({{ models/CD-1/reconstruction error }} against {{ models/CD-1, b at log odds/reconstruction error }}) and its
-# pseudo-likelihood ({{ models/CD-1/pseudo-likelihood }} against {{ models/CD-1, b at log odds/pseudo-likelihood }})
+# ({{ models/CD-1/reconstruction error }} against {{ biases/CD-1, b at log odds/reconstruction error }}) and its
+# pseudo-likelihood ({{ models/CD-1/pseudo-likelihood }} against {{ biases/CD-1, b at log odds/pseudo-likelihood }})
 # are *better*. And the log odds are not the better start for everybody: PCD ends at
-# {{ models/PCD, b at log odds/log p(v) }} with them and at {{ models/PCD/log p(v) }} with zeros. (For neither was the
+# {{ biases/PCD, b at log odds/log p(v) }} with them and at {{ models/PCD/log p(v) }} with zeros. (For neither was the
 # learning rate chosen anew.)
 #
-# {{ claim: models/CD-1, b at log odds/log p(v) > models/CD-1/log p(v) by 30 }}
-# {{ claim: models/PCD, b at log odds/log p(v) > models/CD-1, b at log odds/log p(v) by 4 }}
-# {{ claim: models/PCD, b at log odds/log p(v) ~ models/CD-1, b at log odds/log p(v) within 10 }}
+# {{ claim: biases/CD-1, b at log odds/log p(v) > models/CD-1/log p(v) by 30 }}
+# {{ claim: biases/PCD, b at log odds/log p(v) > biases/CD-1, b at log odds/log p(v) by 4 }}
+# {{ claim: biases/PCD, b at log odds/log p(v) ~ biases/CD-1, b at log odds/log p(v) within 10 }}
 # {{ claim: models/PCD/log p(v) > models/CD-1/log p(v) by 40 }}
-# {{ claim: models/CD-1/reconstruction error < models/CD-1, b at log odds/reconstruction error }}
-# {{ claim: models/CD-1/pseudo-likelihood > models/CD-1, b at log odds/pseudo-likelihood }}
-# {{ claim: models/PCD, b at log odds/log p(v) < models/PCD/log p(v) }}
+# {{ claim: models/CD-1/reconstruction error < biases/CD-1, b at log odds/reconstruction error }}
+# {{ claim: models/CD-1/pseudo-likelihood > biases/CD-1, b at log odds/pseudo-likelihood }}
+# {{ claim: biases/PCD, b at log odds/log p(v) < models/PCD/log p(v) }}
 
 # %% energy-measure [markdown]
 # ### Free energy: digits against noise
@@ -670,10 +670,25 @@ rbm_figures.gibbs_slider(machines["CD-1"], {"coin flips": coins, "a test digit":
 # on either, and so it goes on. Start from the digit and you see what training saw: some units are always on. It never
 # visited the state in which all are off, and never had a reason to make it unlikely.
 #
-# How much does this one state weigh? With $h = 0$ the energy is $-b \cdot v$, so its share of $Z$ is
-# $\sum_v e^{b \cdot v} = \prod_i (1 + e^{b_i})$. Print the logarithm, `F.softplus(machines["CD-1"].b).sum()`, and
-# compare it with CD-1's $\log Z$ from coin flips in the table of models: one state of the hidden units is nearly all
-# of $Z$.
+# How much does this one state weigh? With $h = 0$ the energy is $-b \cdot v$, so its part of $Z$ is
+# $\sum_v e^{b \cdot v} = \prod_i (1 + e^{b_i})$.
+
+# %% break-silent
+for name, rbm in machines.items():
+    off = p_hidden(dreams[name], rbm.W, rbm.c).round().sum(dim=1) == 0
+    log.record(f"silent/{name}/chains from noise with all hidden units off", off.float().mean(), digits=2)
+    log.record(f"silent/{name}/log of that state's part of Z", F.softplus(rbm.b).sum(), unit="nats", digits=0)
+log.table("silent/")
+
+# %% break-silent-interpret [markdown]
+# Of CD-1's fifty chains from noise, a share of {{ silent/CD-1/chains from noise with all hidden units off }} have ended
+# in that state, of PCD's {{ silent/PCD/chains from noise with all hidden units off }}. And the logarithm of its part of
+# CD-1's $Z$ is {{ silent/CD-1/log of that state's part of Z }}, while that of the whole $Z$, from coin flips, was
+# {{ models/CD-1/log Z, coin flips }}: **one state of the hidden units is nearly all of** $Z$.
+#
+# {{ claim: silent/CD-1/chains from noise with all hidden units off > 0.9 }}
+# {{ claim: silent/PCD/chains from noise with all hidden units off < 0.2 }}
+# {{ claim: silent/CD-1/log of that state's part of Z ~ models/CD-1/log Z, coin flips within 1 }}
 #
 # **Your turn:** how little does it take to open the machine's eyes? Start the biases somewhere between zero and the
 # log odds, `machine(256, EPOCHS, b=0.1 * origins.base_rates(v_train).to(device))`, and again with a quarter or a
