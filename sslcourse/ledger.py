@@ -142,14 +142,16 @@ class Table:
 
 
 def grid(prefix: str, cells: dict[str, str]) -> list[list[str]]:
-    """Rows from keys below a prefix: the key's last part is the column, what stands before it the row."""
-    places = {}
+    """Rows from keys below a prefix: the key's last part is the column, what stands before it the row.
+
+    Columns stand in the order of the fullest row, then of the others.
+    """
+    rows: dict[str, dict[str, str]] = {}
     for key, text in cells.items():
         row, _, column = key.removeprefix(prefix).rpartition("/")
-        places[(row, column) if row else (column, "value")] = text
-    columns = list(dict.fromkeys(column for _, column in places))
-    rows = dict.fromkeys(row for row, _ in places)
-    return [["", *columns], *[[row, *[places.get((row, column), "") for column in columns]] for row in rows]]
+        rows.setdefault(row or column, {})[column if row else "value"] = text
+    columns = list(dict.fromkeys(column for row in sorted(rows.values(), key=len, reverse=True) for column in row))
+    return [["", *columns], *[[name, *[row.get(column, "") for column in columns]] for name, row in rows.items()]]
 
 
 def measured_table(prefix: str, content: dict) -> Table | None:

@@ -1,6 +1,7 @@
 """References that nobody can call unfair: calibrated, converged, trained for long enough; and the library says so."""
 
 import copy
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -25,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 def few_digits():
     """The digits, with 600 to train on."""
     whole = data.load("digits")
-    return data.replace(whole, train=whole.train.first(60))
+    return replace(whole, train=whole.train.first(60))
 
 
 def untrained(channels: int = 1) -> encoders.ConvNet:

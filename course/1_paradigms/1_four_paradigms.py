@@ -408,8 +408,8 @@ for budget in ("1", "10"):
 # ## Measure
 #
 # Now the features get their labels: $h_\theta$ is frozen, $k_\gamma$ is thrown away, and a linear output module
-# $g_\phi$ is fitted on the labeled pictures. Beside the methods stand the same probe on **raw input** and on a **random
-# encoder**, and **supervised** training, all with the same labeled pictures.
+# $g_\phi$ is fitted on the labeled pictures. We compare the methods with the same probe on **raw input** and on a
+# **random encoder**, and with **supervised** training, all with the same labeled pictures.
 #
 # No run chooses anything on the test split. The probe chooses how to scale its features and how strongly to regularise
 # on validation pictures, with no more labels a class than it trains on. A confession: the changes to the pictures, the
