@@ -120,7 +120,8 @@ def calibrated(unlabeled):
     return encoders.calibrate(new_encoder(), unlabeled, seed=log.seed)
 
 
-view_figures.view_sliders(photos.test.x, {"random init": calibrated(photos.unlabeled())}, number=751, strengths={"cutout": 1.0})
+as_drawn = {"random init": calibrated(photos.unlabeled())}
+view_figures.view_sliders(photos.test.x, as_drawn, number=751, strengths={"cutout": 1.0})
 
 # %% explorer-untrained-interpret [markdown]
 # Blur and noise it hardly notices, a mirror image or a turn a little; Sobel disturbs it most, then cutout. An untrained

@@ -78,7 +78,7 @@ figures.training({"SimCLR": history})
 # see the curve over all budgets.</details>
 #
 # <details><summary>C. Fine-tuning wins on the patches as they are, the probe on the grey ones.</summary>
-# Yes: on grey patches clearly, on the patches as they are by little more than the spread. Fine-tuning <em>bends</em>
+# Right about the grey ones. On the patches as they are, our runs cannot tell which is ahead. Fine-tuning *bends*
 # features towards what the labels ask for, colour included. But do not make a law of it: we will turn the patches and
 # add noise, too.</details>
 #
@@ -153,10 +153,14 @@ adaptation_figures.budget_sliders(
 
 # %% budget-interpret [markdown]
 # Two things to take along. With one label a class, *which* patches were labeled moves the curves by
-# {{ draws/linear probe, standard deviation/1 }} (standard deviation over five draws), more than the way does: whoever
-# reports one draw reports luck. And there a plain mean, the prototype ({{ draws/prototypes, mean/1 }}), stands up to a
-# classifier that is trained ({{ draws/linear probe, mean/1 }}). With fifty labels it has gained less
-# ({{ draws/prototypes, mean/50 }}, probe {{ draws/linear probe, mean/50 }}): a class is more than its mean.
+# {{ draws/linear probe, standard deviation/1 }} (standard deviation over five draws), far more than the way does:
+# whoever reports one draw reports luck. And there a plain mean, the prototype ({{ draws/prototypes, mean/1 }}), is as
+# good as a classifier that is trained ({{ draws/linear probe, mean/1 }}). With fifty labels a class the probe is ahead
+# ({{ draws/linear probe, mean/50 }}, prototypes {{ draws/prototypes, mean/50 }}): a class is more than its mean.
+#
+# {{ claim: draws/linear probe, standard deviation/1 > 0.03 }}
+# {{ claim: draws/prototypes, mean/1 ~ draws/linear probe, mean/1 within 0.015 }}
+# {{ claim: draws/linear probe, mean/50 > draws/prototypes, mean/50 by 0.1 }}
 
 # %% build [markdown]
 # ## Build
@@ -309,13 +313,14 @@ log.record("probe/scikit-learn/test patches", library.accuracy, unit="accuracy")
 log.table("probe/")
 
 # %% train-probe-interpret [markdown]
-# The same to within what $\lambda$ and the scaling of the features make. A probe needs no GPU, no augmentation and no
-# luck: it is convex. That makes it the standard measure of features, and the honest first thing to try.
+# On the mean the two agree; in a single run they differ by what $\lambda$ and the scaling of the features make. A
+# probe needs no GPU, no augmentation and no luck: it is convex. That makes it the standard measure of features, and
+# the honest first thing to try.
 #
 # ### Three ways to move the encoder, and a control
 #
-# All of them: {{ training/steps/of at most 128 patches }} steps, the same rate, patches cropped and mirrored. They
-# differ in where $g_\phi$ starts and in what may move:
+# Each takes {{ training/steps/of at most 128 patches }} steps, at one rate, on patches that are cropped and mirrored.
+# They differ in where $g_\phi$ starts and in what may move:
 #
 # - **probe, then crops**: $g_\phi$ is the fitted probe and learns on, $\theta$ stays. This is the *control*: trained as
 #   the others are, so that what it does not show comes from moving $\theta$;
@@ -327,6 +332,8 @@ log.table("probe/")
 # A confession: rate, number of steps, and whether batch normalisation uses each batch's mean (yes where all learns, no
 # where $\theta^*$ is kept), we, the authors, chose on all validation patches and with other seeds.
 # The rank we just set.
+#
+# {{ claim: probe/your steps/test patches ~ probe/scikit-learn/test patches within 0.025 }}
 
 # %% train-ways
 RANK, ALPHA = 4, 8
@@ -365,15 +372,15 @@ for way in WAYS:
 log.table("cost/")
 
 # %% train-ways-interpret [markdown]
-# The last row, **supervised**, is the course's reference: the same network from random weights, on the same labels,
-# cropped and mirrored, too. Its recipe is its own, chosen on validation data with other seeds, and it trains **longer**
-# than the rows above: with ten labels a class 840 steps of all 130 patches, with all labels 420 steps of 256. What was
-# trained before on this machine is read from disk, so that its seconds say nothing.
-#
-# LoRA learns {{ cost/LoRA/numbers that learn }} numbers where fine-tuning moves
+# The last row, **supervised**, is the reference of all lessons: the same network from random weights, with the same
+# crops, for as long as validation data said it pays. That is about four times as many steps, and as many times the
+# seconds. LoRA learns {{ cost/LoRA/numbers that learn }} numbers where fine-tuning moves
 # {{ cost/fine-tune/numbers that learn }}; most of what it learns is $A$ and $B$. It is *not* quicker here: gradients
 # must still pass through the whole network. What it saves is the memory of the optimiser, and what must be stored for
 # each task: that counts for models of billions of numbers [@hu2022lora], not for ours.
+#
+# {{ claim: cost/supervised/seconds, 10 labels a class > cost/fine-tune/seconds, 10 labels a class by 10 }}
+# {{ claim: cost/LoRA/seconds, 10 labels a class > cost/fine-tune/seconds, 10 labels a class }}
 
 # %% measure [markdown]
 # ## Measure
@@ -454,32 +461,45 @@ log.table("photos/")
 log.table("gain/")
 
 # %% measure-interpret [markdown]
-# In brackets: mean and spread over several seeds, each with a pretraining and a draw of the labels of its own. The
-# second table is the **gain** over the linear probe, taken within each seed, so that a lucky draw helps both sides.
+# In brackets: mean and standard deviation over several seeds, each with a pretraining and a draw of the labels of its
+# own. The second table is the **gain** over the linear probe, taken within each seed, so that a lucky draw helps both
+# sides. A difference in this text stands with its *standard error*; less than two of them is no finding.
 #
 # - **One label a class**: prototypes {{ photos/prototypes/1 }}, probe {{ photos/linear probe/1 }}, fine-tuning
-#   {{ photos/fine-tune/1 }}, supervised {{ photos/supervised/1 }}. All within each other's spread. Nothing is decided
-#   here but by the draw, and prototypes cost nothing. (kNN with one label *is* the prototype, sample by sample.)
-# - **Ten labels**: the frozen probe ({{ photos/linear probe/10 }}) is far ahead of prototypes
-#   ({{ photos/prototypes/10 }}) and of both references with frozen features: random {{ photos/random init/10 }}, raw
-#   input {{ photos/raw input/10 }}. Who moves all of the encoder gains: probe then fine-tune
-#   {{ gain/probe, then fine-tune/10 }}, fine-tune {{ gain/fine-tune/10 }}; LoRA {{ gain/LoRA/10 }}, which is nothing
-#   for sure.
-# - **All labels**: gains of {{ gain/fine-tune/all }} for fine-tuning and {{ gain/LoRA/all }} for LoRA, with
-#   {{ cost/LoRA/numbers that learn }} numbers: about the size of the spread. **kNN** ({{ photos/kNN/all }}) is far
-#   ahead of prototypes ({{ photos/prototypes/all }}), as a class may have several places, and behind the probe
+#   {{ photos/fine-tune/1 }}, supervised {{ photos/supervised/1 }}. The draw decides, and prototypes cost nothing. LoRA
+#   alone is behind the probe ({{ difference: photos/LoRA/1 - photos/linear probe/1 }}). (kNN with one label *is* the
+#   prototype, sample by sample.)
+# - **Ten labels a class**: the probe ({{ photos/linear probe/10 }}) is far ahead of prototypes
+#   ({{ photos/prototypes/10 }}) and raw input ({{ photos/raw input/10 }}). From a random encoder
+#   ({{ photos/random init/10 }}) our runs cannot tell it; with all labels they can. Fine-tuning gains
+#   {{ difference: photos/fine-tune/10 - photos/linear probe/10 }} over the probe.
+# - **All labels**: whether fine-tuning gains anything, our runs cannot tell
+#   ({{ difference: photos/fine-tune/all - photos/linear probe/all }}); LoRA loses a little
+#   ({{ difference: photos/LoRA/all - photos/linear probe/all }}). **kNN** ({{ photos/kNN/all }}) is far ahead of
+#   prototypes ({{ photos/prototypes/all }}), perhaps as a class has several places, and behind the probe
 #   ({{ photos/linear probe/all }}), which can weigh directions.
-# - **The control**, a frozen encoder whose $g_\phi$ is trained on crops like the others, gains
-#   {{ gain/probe, then crops/10 }} with ten labels and {{ gain/probe, then crops/all }} with all: what fine-tuning
-#   gains, it gains by moving $\theta$.
-# - **And the unwelcome row: supervised**, from random weights, equally many steps: {{ photos/supervised/10 }} with ten
-#   labels, {{ photos/supervised/all }} with all. Pretraining buys fine-tuning {{ photos/fine-tune/10 }} and
-#   {{ photos/fine-tune/all }} against that: a little. With ten labels the unlabeled patches are forty times as many, so
-#   that this is not the reason. We pretrained briefly, on thirteen photographs, a small network, and supervised has the
-#   same crops. Which of these matters we have not measured.
+# - **The control**, a frozen encoder whose $g_\phi$ is trained on crops like the others, gains nothing with ten labels
+#   a class ({{ difference: photos/probe, then crops/10 - photos/linear probe/10 }}): there, what fine-tuning gains, it
+#   gains by moving $\theta$.
+# - **And the unwelcome row: supervised**, from random weights, ends as high as fine-tuning
+#   ({{ photos/supervised/10 }} with ten labels a class, {{ photos/supervised/all }} with all; fine-tune
+#   {{ photos/fine-tune/10 }} and {{ photos/fine-tune/all }}). An earlier edition said that pretraining buys a little.
+#   Its supervised network had been trained as briefly as the fine-tuned one; given its own time, it catches up. What
+#   pretraining saves here is time at adaptation, not labels.
 #
-# If this were the whole test, you would fine-tune, and never ask what else has changed. (This text is about a CPU's
-# short runs. A GPU pretrains ten times as long: read your own tables.)
+# If this were the whole test, you would not know why to prefer any of them. So we ask what else has changed.
+#
+# {{ claim: photos/prototypes/1 ~ photos/linear probe/1 within 0.02; photos/LoRA/1 < photos/linear probe/1 }}
+# {{ claim: photos/linear probe/10 > photos/prototypes/10 by 0.08 }}
+# {{ claim: photos/linear probe/10 > photos/raw input/10 by 0.2 }}
+# {{ claim: photos/linear probe/all > photos/random init/all }}
+# {{ claim: photos/fine-tune/10 > photos/linear probe/10 }}
+# {{ claim: photos/LoRA/all < photos/linear probe/all }}
+# {{ claim: photos/kNN/all > photos/prototypes/all by 0.1; photos/kNN/all < photos/linear probe/all by 0.03 }}
+# {{ claim: photos/probe, then crops/10 ~ photos/linear probe/10 within 0.01 }}
+# {{ claim: photos/fine-tune/10 > photos/probe, then crops/10 }}
+# {{ claim: photos/fine-tune/10 ~ photos/supervised/10 within 0.02 }}
+# {{ claim: photos/fine-tune/all ~ photos/supervised/all within 0.03 }}
 
 # %% zero-text [markdown]
 # ### No label at all
@@ -557,17 +577,21 @@ log.table("zero-shot, 5 labels of each other colour/")
 # red for orange, because the map was fitted to these. That pull is the rule in zero-shot learning, and tests among
 # unseen classes alone hide it [@chao2016empirical].
 #
-# Box it in, too. A **random encoder** does as well ({{ zero-shot, 1 label of each other colour/random init/among six }}
-# and {{ zero-shot, 1 label of each other colour/random init/among all twelve }}, within the spread), raw pixels less
-# ({{ zero-shot, 1 label of each other colour/raw input/among six }}). With five labels of each other colour all three
-# are level: among twelve, SimCLR {{ zero-shot, 5 labels of each other colour/SimCLR/among all twelve }}, random
-# {{ zero-shot, 5 labels of each other colour/random init/among all twelve }}, raw input
-# {{ zero-shot, 5 labels of each other colour/raw input/among all twelve }}. Colour is easy to read; it is the
-# *description* that does the work here, not the pretraining. How much work? A probe that gets labels of **every**
-# colour, the six included, is ahead with five of each
-# ({{ zero-shot, 5 labels of each other colour/SimCLR, probe with labels of all twelve/among all twelve }}). With one
-# ({{ zero-shot, 1 label of each other colour/SimCLR, probe with labels of all twelve/among all twelve }}), the spread
-# is too wide to say.
+# Look at the references, too. A **random encoder** names {{ zero-shot, 1 label of each other colour/random init/among
+# six }} and {{ zero-shot, 1 label of each other colour/random init/among all twelve }}, and our runs cannot tell the
+# two apart; raw pixels are far behind ({{ zero-shot, 1 label of each other colour/raw input/among six }}). With five
+# labels of each other colour, our runs can tell none of the three from the others among twelve. Colour is easy to
+# read; it is the *description* that does the work here, not the pretraining. How much work? A probe that gets labels
+# of **every** colour, the six included, is ahead with five of each ({{ zero-shot, 5 labels of each other
+# colour/SimCLR, probe with labels of all twelve/among all twelve }}, described {{ zero-shot, 5 labels of each other
+# colour/SimCLR/among all twelve }}). With one of each, the spread is too wide to say.
+#
+# {{ claim: zero-shot, 1 label of each other colour/SimCLR/among six > zero-shot, 1 label of each other colour/raw
+# input/among six by 0.2 }}
+# {{ claim: zero-shot, 1 label of each other colour/random init/among six > zero-shot, 1 label of each other colour/raw
+# input/among six by 0.2 }}
+# {{ claim: zero-shot, 5 labels of each other colour/SimCLR, probe with labels of all twelve/among all twelve >
+# zero-shot, 5 labels of each other colour/SimCLR/among all twelve }}
 
 # %% break [markdown]
 # ## Break it
@@ -630,29 +654,43 @@ log.table("shift, 10 labels a class/")
 
 # %% break-shift-interpret [markdown]
 # Back to your prediction. Bars are this run, whiskers the ledger. In the text, differences from the linear probe, taken
-# within each seed, with all labels:
+# within each seed, with all labels and with their standard errors:
 #
-# - **Grey**: all who moved $\theta$ fall behind. LoRA {{ less the probe, all/LoRA/grey }}, probe then fine-tune
-#   {{ less the probe, all/probe, then fine-tune/grey }}, fine-tune {{ less the probe, all/fine-tune/grey }}, supervised
-#   {{ less the probe, all/supervised/grey }}. The control does not ({{ less the probe, all/probe, then crops/grey }}):
-#   it is moving $\theta$ that costs, not the training on crops. With ten labels fine-tune falls, too
-#   ({{ less the probe, 10/fine-tune/grey }}), but there half of it is the control's
-#   ({{ less the probe, 10/probe, then crops/grey }}).
-# - **Turned**: the opposite. Fine-tune {{ less the probe, all/fine-tune/turned }}.
-# - **Noise**: wide spreads, yet fine-tune is ahead in the mean ({{ less the probe, all/fine-tune/noise }}, with ten
-#   labels {{ less the probe, 10/fine-tune/noise }}), LoRA with all labels behind
-#   ({{ less the probe, all/LoRA/noise }}), and raw pixels are the best of all
-#   ({{ shift, all labels/raw input/noise }}).
+# - **Grey**: all who moved $\theta$ fall behind. LoRA {{ difference: shift, all labels/LoRA/grey - shift, all
+#   labels/linear probe/grey }}, probe then fine-tune {{ difference: shift, all labels/probe, then fine-tune/grey -
+#   shift, all labels/linear probe/grey }}, fine-tune {{ difference: shift, all labels/fine-tune/grey - shift, all
+#   labels/linear probe/grey }}. The control falls, too, but less ({{ difference: shift, all labels/probe, then
+#   crops/grey - shift, all labels/linear probe/grey }}): most of what it costs, it costs to move $\theta$.
+# - **Turned**: the opposite. Fine-tune
+#   {{ difference: shift, all labels/fine-tune/turned - shift, all labels/linear probe/turned }}.
+# - **Noise**: fine-tune is ahead
+#   ({{ difference: shift, all labels/fine-tune/noise - shift, all labels/linear probe/noise }}), LoRA behind
+#   ({{ difference: shift, all labels/LoRA/noise - shift, all labels/linear probe/noise }}).
 #
 # That fine-tuning is ahead where it was trained and behind under shift was found on average over ten data sets
 # [@kumar2022finetuning]. The same paper's **cure we do not see**: there, to fit the probe first and then to fine-tune
-# was best on both sides. Here it keeps no more of grey than fine-tune alone, within the spread.
+# was best on both sides. Here it is behind fine-tune alone on both: grey
+# {{ shift, all labels/probe, then fine-tune/grey }} and {{ shift, all labels/fine-tune/grey }}, as they are
+# {{ shift, all labels/probe, then fine-tune/as they are }} and {{ shift, all labels/fine-tune/as they are }}.
 #
 # Why grey? SimCLR's views change colours and drop them, and it shows: the frozen probe keeps
 # {{ shift, all labels/linear probe/grey }} where a random encoder's keeps {{ shift, all labels/random init/grey }}. The
 # labeled patches never ask for that, so fine-tuning is free to spend it. Turned or noisy views there were none, so
 # there was nothing to spend. "Fine-tuning hurts under shift" is no law: **ask what pretraining taught that the labels
 # do not ask for**.
+#
+# {{ claim: shift, all labels/LoRA/grey < shift, all labels/linear probe/grey }}
+# {{ claim: shift, all labels/probe, then fine-tune/grey < shift, all labels/linear probe/grey by 0.03 }}
+# {{ claim: shift, all labels/fine-tune/grey < shift, all labels/linear probe/grey by 0.02 }}
+# {{ claim: shift, all labels/probe, then crops/grey < shift, all labels/linear probe/grey }}
+# {{ claim: shift, all labels/fine-tune/grey < shift, all labels/probe, then crops/grey }}
+# {{ claim: shift, all labels/LoRA/grey < shift, all labels/probe, then crops/grey }}
+# {{ claim: shift, all labels/fine-tune/turned > shift, all labels/linear probe/turned by 0.04 }}
+# {{ claim: shift, all labels/fine-tune/noise > shift, all labels/linear probe/noise by 0.05 }}
+# {{ claim: shift, all labels/LoRA/noise < shift, all labels/linear probe/noise by 0.03 }}
+# {{ claim: shift, all labels/probe, then fine-tune/grey < shift, all labels/fine-tune/grey }}
+# {{ claim: shift, all labels/probe, then fine-tune/as they are < shift, all labels/fine-tune/as they are }}
+# {{ claim: shift, all labels/linear probe/grey > shift, all labels/random init/grey }}
 
 # %% break-bend [markdown]
 # ### How far did the features go?
@@ -681,9 +719,16 @@ log.table("moved/")
 # %% break-bend-interpret [markdown]
 # With a random $g_\phi$, fine-tuning goes far: a cosine of {{ moved/fine-tune/as they are }} with where the features
 # were. From a fitted probe, {{ moved/probe, then fine-tune/as they are }}; with LoRA, which also keeps batch
-# normalisation as it was, {{ moved/LoRA/as they are }}. All three end with nearly the same accuracy on the patches as
-# they are. **So most of that way was not needed for the task.** And grey, noisy and turned patches, which no label ever
-# spoke of, are carried along just as far.
+# normalisation as it was, {{ moved/LoRA/as they are }}. Fine-tune also ends ahead of both on patches as they are. But
+# the way is not the gain: probe then fine-tune went farther than LoRA and ended where LoRA did. And grey, noisy and
+# turned patches, which no label ever spoke of, are carried along just as far.
+#
+# {{ claim: moved/fine-tune/as they are < moved/probe, then fine-tune/as they are by 0.4 }}
+# {{ claim: moved/probe, then fine-tune/as they are < moved/LoRA/as they are by 0.1 }}
+# {{ claim: shift, all labels/fine-tune/as they are > shift, all labels/probe, then fine-tune/as they are }}
+# {{ claim: shift, all labels/fine-tune/as they are > shift, all labels/LoRA/as they are }}
+# {{ claim: shift, all labels/probe, then fine-tune/as they are ~ shift, all labels/LoRA/as they are within 0.03 }}
+# {{ claim: moved/fine-tune/grey ~ moved/fine-tune/as they are within 0.05 }}
 
 # %% break-push-text [markdown]
 # Why does fine-tuning from a random $g_\phi$ go so much farther? Your third formula tells where each feature is pushed
@@ -729,6 +774,11 @@ log.table("first step/")
 # {{ first step/fitted probe/cosine with the class's own direction }}), so that features are stretched where they are; a
 # random $W$ pushes it where chance wants ({{ first step/random/cosine with the class's own direction }}). That fits the
 # bending, but does not prove it: the fitted head also begins with less left to learn.
+#
+# {{ claim: first step/random/length of the errors > first step/fitted probe/length of the errors by 0.5 }}
+# {{ claim: first step/random/length of the push < first step/fitted probe/length of the push by 0.2 }}
+# {{ claim: first step/fitted probe/cosine with the class's own direction > 0.1 }}
+# {{ claim: first step/random/cosine with the class's own direction ~ 0 within 0.05 }}
 
 # %% break-lost [markdown]
 # ### Lost, or only looked for elsewhere?
@@ -763,23 +813,33 @@ for way, h in encoders_of.items():
 log.table("invariance/")
 
 # %% break-lost-interpret [markdown]
-# On grey patches **all adapted encoders are equal** within the spread: {{ refitted/linear probe/grey }} before
-# fine-tuning, {{ refitted/fine-tune/grey }} after it, {{ refitted/supervised/grey }} without any pretraining; random
-# {{ refitted/random init/grey }}. So no information was lost that a probe can use. Refitting helps the frozen encoder
-# as well (it had {{ shift, all labels/linear probe/grey }}): that part is the shift. What fine-tune regains beyond it
-# is what the bending had cost. And nobody gets back to the accuracy on colour: grey patches say less.
+# On grey patches the fine-tuned encoder, refitted, is not behind the frozen one: it is **ahead** ({{
+# refitted/fine-tune/grey }}, frozen {{ refitted/linear probe/grey }}, random {{ refitted/random init/grey }}). So no
+# information was lost that a probe can use. An earlier edition, whose probe had not converged, found them equal.
+# Refitting helps the frozen encoder as well, which had {{ shift, all labels/linear probe/grey }}: that part is the
+# shift. What fine-tune regains beyond it is what the bending had cost. And nobody gets back to the accuracy on
+# colour.
 #
 # What was lost then, if not information? **Agreement**, in part. The last table has the invariance of lesson `4.1`: how
 # alike a patch's features stay when it is made grey. Frozen {{ invariance/linear probe/grey }}, fine-tune
-# {{ invariance/fine-tune/grey }}, like supervised ({{ invariance/supervised/grey }}). A $g_\phi$ that was trained on
-# colour patches must look for their grey twins elsewhere. For turned patches fine-tuning *made* agreement:
-# {{ invariance/fine-tune/turned }}, frozen {{ invariance/linear probe/turned }}. In part, because LoRA
-# ({{ invariance/LoRA/grey }}) and probe then fine-tune ({{ invariance/probe, then fine-tune/grey }}) lost far less of
-# it and fell on grey patches all the same, and a random encoder has most of it ({{ invariance/random init/grey }}) and
-# is worse than all: agreement without features that tell classes apart is worth nothing.
+# {{ invariance/fine-tune/grey }}, nearly as far down as supervised ({{ invariance/supervised/grey }}). A $g_\phi$ that
+# was trained on colour patches must look for their grey twins elsewhere. For turned patches fine-tuning *made*
+# agreement: {{ invariance/fine-tune/turned }}, frozen {{ invariance/linear probe/turned }}. In part, because LoRA
+# ({{ invariance/LoRA/grey }}) lost far less of it and fell on grey patches all the same, and a random encoder has most
+# of it ({{ invariance/random init/grey }}): agreement without features that tell classes apart is worth little.
 #
-# On turned patches the refitted fine-tuned encoder is ahead ({{ refitted/fine-tune/turned }}, frozen
-# {{ refitted/linear probe/turned }}): there its features really are better.
+# On turned patches the refitted fine-tuned encoder is ahead, too ({{ refitted/fine-tune/turned }}, frozen
+# {{ refitted/linear probe/turned }}): its features really are better.
+#
+# {{ claim: refitted/fine-tune/grey > refitted/linear probe/grey }}
+# {{ claim: refitted/linear probe/grey > refitted/random init/grey }}
+# {{ claim: refitted/linear probe/grey > shift, all labels/linear probe/grey by 0.08 }}
+# {{ claim: refitted/fine-tune/grey < shift, all labels/fine-tune/as they are by 0.1 }}
+# {{ claim: invariance/linear probe/grey > invariance/fine-tune/grey by 0.15 }}
+# {{ claim: invariance/fine-tune/grey > invariance/supervised/grey }}
+# {{ claim: invariance/fine-tune/turned > invariance/linear probe/turned by 0.08 }}
+# {{ claim: invariance/LoRA/grey > invariance/fine-tune/grey by 0.15 }}
+# {{ claim: refitted/fine-tune/turned > refitted/linear probe/turned }}
 
 # %% break-mend [markdown]
 # ### Bend it the other way
@@ -795,13 +855,18 @@ for name, model in {"colours stay": models["fine-tune", "all"], "colours vary": 
 log.table("mend/")
 
 # %% break-mend-interpret [markdown]
-# On grey patches {{ mend/colours vary/grey }} instead of {{ mend/colours stay/grey }}, above the frozen probe's
-# {{ shift, all labels/linear probe/grey }}. The price is paid elsewhere: clearly on turned patches
-# ({{ mend/colours vary/turned }} instead of {{ mend/colours stay/turned }}), perhaps a little on patches as they are
-# ({{ mend/colours vary/as they are }} and {{ mend/colours stay/as they are }}, within the spread). And notice what it
-# took: we had to *know* that grey would come.
+# On grey patches {{ mend/colours vary/grey }} instead of {{ mend/colours stay/grey }}, ahead of the frozen probe's
+# {{ shift, all labels/linear probe/grey }}. The price is paid elsewhere: on turned patches
+# ({{ mend/colours vary/turned }} instead of {{ mend/colours stay/turned }}) and on patches as they are
+# ({{ mend/colours vary/as they are }} instead of {{ mend/colours stay/as they are }}). And notice what it took: we had
+# to *know* that grey would come.
 #
 # **Your turn:** which of the seven ways would you take if you did not know what comes? Which labels would you buy?
+#
+# {{ claim: mend/colours vary/grey > mend/colours stay/grey by 0.05 }}
+# {{ claim: mend/colours vary/grey > shift, all labels/linear probe/grey }}
+# {{ claim: mend/colours vary/turned < mend/colours stay/turned by 0.03 }}
+# {{ claim: mend/colours vary/as they are < mend/colours stay/as they are }}
 
 # %% reflect [markdown]
 # ## Reflect
