@@ -295,7 +295,6 @@ def test_each_comparing_word_is_known():
         assert claims.unclaimed(f"It is {word} with {{{{ a/x }}}}."), word
 
 
-@pytest.mark.xfail(strict=False, reason="lessons get their claims when they are measured anew")
 @pytest.mark.parametrize("lesson", [pytest.param(lesson, id=lesson.file) for lesson in course.lessons()])
 def test_each_sentence_of_a_lesson_that_compares_has_a_claim(lesson):
     texts = {cell.id: cell.source for cell in cells.read_source(lesson.source).cells if cell.cell_type == "markdown"}
