@@ -158,6 +158,9 @@ def test_what_was_trained_once_is_read_again_and_nothing_else(few_digits, cache,
     adaptation.supervised(few_digits, 2, seed=3)
     adaptation.supervised(few_digits, 1, seed=3, encoder=lambda: encoders.ConvNet(1, widths=(8, 8, 8)))
     assert len(trained) == 3, "another seed, other labels, another network"
+    mirrored = replace(few_digits, train=Split(few_digits.train.x.flip(3), few_digits.train.y))
+    adaptation.supervised(mirrored, 1, seed=3)
+    assert len(trained) == 4, "other data of the same name and size"
 
 
 def test_a_cache_that_is_damaged_or_cannot_be_written_costs_time_alone(few_digits, cache, monkeypatch):

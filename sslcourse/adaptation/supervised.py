@@ -39,8 +39,8 @@ def supervised(
     model = nn.Sequential(h, nn.Linear(h.dim, len(data.classes))).to(best_device())
     train = few_labels(data.train, labels_per_class, seed)
     settings = {
-        "data": [data.name, *map(len, (data.train, train))],
-        "labels": labels_per_class,
+        "data": data.name,
+        "samples": digest(train),
         "steps": steps(train),
         "seed": seed,
         "encoder": repr(h),
@@ -117,11 +117,18 @@ def kept(model: nn.Module, settings: dict, train: Callable[[], None]) -> nn.Modu
     return model
 
 
+def digest(train: Split) -> str:
+    """A digest of labeled samples: data of one name need not be the same data."""
+    found = hashlib.sha256(train.x.numpy().tobytes())
+    found.update(train.y.numpy().tobytes())
+    return found.hexdigest()
+
+
 @cache
 def code() -> str:
     """A digest of the code that decides what a reference becomes, so that none outlives a change of it."""
-    root, digest = Path(__file__).parent.parent, hashlib.sha256()
+    root, found = Path(__file__).parent.parent, hashlib.sha256()
     for part in DECIDE:
         for path in sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+            found.update(path.read_bytes())
+    return found.hexdigest()
