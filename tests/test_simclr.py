@@ -98,7 +98,9 @@ if ranks > 1 and {mean}:
     dist.all_reduce(loss.detach_(), op=dist.ReduceOp.SUM)
     loss = loss / ranks
 torch.save((loss.detach(), grads), os.environ["OUT"] + str(rank))
-parallel.stop()  # a process that ends with gloo's threads still running may abort
+# Two processes that take gloo down at the same moment now and then abort in it (std::terminate in its loop's
+# thread). What is tested has been written: leave without taking anything down.
+os._exit(0)
 """
 
 
