@@ -124,18 +124,12 @@ as_drawn = {"random init": calibrated(photos.unlabeled())}
 view_figures.view_sliders(photos.test.x, as_drawn, number=751, strengths={"cutout": 1.0})
 
 # %% explorer-untrained-interpret [markdown]
-# Over all patches Sobel disturbs it most; cutout, jitter and noise disturb it much; a blur, a mirror image or a turn it
-# hardly notices. Perhaps little is left in its features but colours and how light the patch is, since it averages them
-# over all places. Jitter does anything between nothing and the opposite: move `chance`. Keep this in mind when somebody
-# claims invariance for a trained network: much of it may have been there before.
+# With `chance` at zero, Sobel disturbs it most; blur it hardly notices, a mirror image or a turn a little. Jitter does
+# anything between almost nothing and the opposite: move `chance`. Keep this network in mind when somebody claims
+# invariance for a trained one: much of it may have been there before.
 #
-# (An earlier edition showed this network as it is made: its batch normalisation had never seen a picture, and noise
-# seemed hardly to disturb it. Now its statistics are those of the unlabeled patches, as a trained network's are.)
-#
-# {{ claim: answers/Sobel filter/random init < 0.15; answers/cutout/random init < 0.65; answers/colour jitter/random
-# init < 0.65; answers/Gaussian noise/random init < 0.75 }}
-# {{ claim: answers/Gaussian blur/random init > 0.85; answers/flip/random init > 0.85; answers/rotate/random init > 0.85
-# }}
+# {{ claim: answers/Sobel filter/random init < answers/cutout/random init }}
+# {{ claim: answers/Sobel filter/random init < answers/colour jitter/random init }}
 
 # %% build [markdown]
 # ## Build
@@ -348,32 +342,50 @@ log.table("answers/")
 #
 # - **Rotation** notices turns ({{ answers/rotate/rotation }}) and mirror images ({{ answers/flip/rotation }}) most of
 #   all four. To predict a change one must see it: such a task makes features *sensitive*, where views make them
-#   *invariant*. It also notices crops and blur most, so not all of this is the turn: perhaps it reads where edges are
-#   and how they lie.
-# - **SimCLR** is steadier than the random encoder in all that its views had: jitter ({{ answers/colour jitter/SimCLR
-#   }}; random {{ answers/colour jitter/random init }}), colour drop, crops ({{ answers/crop and resize/SimCLR }};
-#   random {{ answers/crop and resize/random init }}) and mirror images. An earlier edition said the opposite of
-#   crops: its random encoder had wrong batch statistics.
-# - **Supervised** was never shown a colour change, and colour helps to tell our thirteen photographs apart: of the four
-#   it is disturbed most by colour drop ({{ answers/colour drop/supervised }}) and by jitter
-#   ({{ answers/colour jitter/supervised }}). Turns it minds least ({{ answers/rotate/supervised }}; random
-#   {{ answers/rotate/random init }}), and cutout far less than the others ({{ answers/cutout/supervised }}; random
-#   {{ answers/cutout/random init }}), though it was shown neither. Labels teach invariances, too.
-# - **Random** hardly feels a blur ({{ answers/Gaussian blur/random init }}), and was taught nothing. Invariance by
-#   itself is no merit: a network that answers the same to everything has all of it. It counts only beside what
-#   features still tell apart.
+#   *invariant*. It also notices crops and blur a little more than the others, so perhaps not all of this is the turn.
+# - **SimCLR** is the steadiest under jitter ({{ answers/colour jitter/SimCLR }}; random {{ answers/colour
+#   jitter/random init }}), and steadier than random under all that its views had: mirror images, colour drop, and
+#   crops, these by {{ difference: answers/crop and resize/SimCLR - answers/crop and resize/random init }}. (A
+#   difference is taken seed by seed; behind its ± stands its *standard error*. What is smaller than twice that, this
+#   run cannot tell from zero.) An earlier edition said the opposite of crops: its random network was not calibrated.
+# - **Supervised** was never shown a colour change, and of the four it is disturbed most by colour drop ({{
+#   answers/colour drop/supervised }}) and by jitter ({{ answers/colour jitter/supervised }}); perhaps colour helps to
+#   tell thirteen photographs apart. Turns it minds least ({{ answers/rotate/supervised }}; random {{
+#   answers/rotate/random init }}), and cutout far less than the others ({{ answers/cutout/supervised }}; random {{
+#   answers/cutout/random init }}), though it was shown neither. Labels, it seems, teach invariances, too.
+# - **Random** is the steadiest nowhere, but close behind in several rows: under turns this run cannot tell it from
+#   SimCLR. Invariance by itself is no merit: a network that answers the same to everything has all of it. It counts
+#   only beside what features still tell apart.
 #
-# {{ claim: answers/rotate/rotation < answers/rotate/random init by 0.03; answers/rotate/rotation <
-# answers/rotate/SimCLR by 0.03; answers/flip/rotation < answers/flip/random init by 0.03 }}
-# {{ claim: answers/crop and resize/rotation < answers/crop and resize/random init; answers/Gaussian blur/rotation <
-# answers/Gaussian blur/random init }}
-# {{ claim: answers/colour jitter/SimCLR > answers/colour jitter/random init by 0.1; answers/crop and resize/SimCLR >
-# answers/crop and resize/random init; answers/flip/SimCLR > answers/flip/random init by 0.03; answers/colour
-# drop/SimCLR > answers/colour drop/random init }}
-# {{ claim: answers/colour drop/supervised < answers/colour drop/rotation by 0.1; answers/colour jitter/supervised <
-# answers/colour jitter/random init by 0.05 }}
-# {{ claim: answers/rotate/supervised > answers/rotate/random init by 0.05; answers/rotate/supervised >
-# answers/rotate/SimCLR by 0.03; answers/cutout/supervised > answers/cutout/rotation by 0.05 }}
+# {{ claim: answers/rotate/rotation < answers/rotate/random init; answers/rotate/rotation < answers/rotate/SimCLR }}
+# {{ claim: answers/rotate/rotation < answers/rotate/supervised; answers/flip/rotation < answers/flip/random init }}
+# {{ claim: answers/flip/rotation < answers/flip/SimCLR; answers/flip/rotation < answers/flip/supervised }}
+# {{ claim: answers/crop and resize/rotation < answers/crop and resize/random init }}
+# {{ claim: answers/crop and resize/rotation < answers/crop and resize/SimCLR }}
+# {{ claim: answers/crop and resize/rotation < answers/crop and resize/supervised }}
+# {{ claim: answers/Gaussian blur/rotation < answers/Gaussian blur/random init }}
+# {{ claim: answers/Gaussian blur/rotation < answers/Gaussian blur/SimCLR }}
+# {{ claim: answers/Gaussian blur/rotation < answers/Gaussian blur/supervised }}
+# {{ claim: answers/colour jitter/SimCLR > answers/colour jitter/random init }}
+# {{ claim: answers/colour jitter/SimCLR > answers/colour jitter/rotation }}
+# {{ claim: answers/colour jitter/SimCLR > answers/colour jitter/supervised }}
+# {{ claim: answers/flip/SimCLR > answers/flip/random init }}
+# {{ claim: answers/colour drop/SimCLR > answers/colour drop/random init }}
+# {{ claim: answers/crop and resize/SimCLR > answers/crop and resize/random init }}
+# {{ claim: answers/crop, resize, flip/SimCLR > answers/crop, resize, flip/random init }}
+# {{ claim: answers/colour drop/supervised < answers/colour drop/random init }}
+# {{ claim: answers/colour drop/supervised < answers/colour drop/rotation }}
+# {{ claim: answers/colour drop/supervised < answers/colour drop/SimCLR }}
+# {{ claim: answers/colour jitter/supervised < answers/colour jitter/random init }}
+# {{ claim: answers/colour jitter/supervised < answers/colour jitter/rotation }}
+# {{ claim: answers/rotate/supervised > answers/rotate/random init; answers/rotate/supervised > answers/rotate/SimCLR }}
+# {{ claim: answers/cutout/supervised > answers/cutout/random init by 0.1 }}
+# {{ claim: answers/cutout/supervised > answers/cutout/SimCLR by 0.1 }}
+# {{ claim: answers/cutout/supervised > answers/cutout/rotation by 0.1 }}
+# {{ claim: answers/Gaussian noise/SimCLR > answers/Gaussian noise/random init }}
+# {{ claim: answers/Gaussian blur/supervised > answers/Gaussian blur/random init }}
+# {{ claim: answers/Sobel filter/supervised > answers/Sobel filter/random init }}
+# {{ claim: answers/rotate/random init ~ answers/rotate/SimCLR within 0.03 }}
 
 # %% factors-text [markdown]
 # ## Measure
@@ -411,10 +423,12 @@ figures.training({name: histories[name] for name in ("no augmentation", "flip", 
 
 # %% factors-meters [markdown]
 # No collapse here, either. But views cost dimensions: the rank is highest without augmentation
-# ({{ ranks/no augmentation }}) and low for turns and crops ({{ ranks/rotate }}, {{ ranks/crop and resize }}).
+# ({{ ranks/no augmentation }}), and lowest for turns and crops ({{ ranks/rotate }}, {{ ranks/crop and resize }}).
 #
 # {{ claim: ranks/no augmentation > ranks/colour jitter; ranks/no augmentation > ranks/colour drop }}
-# {{ claim: ranks/rotate < ranks/no augmentation by 10; ranks/crop and resize < ranks/no augmentation by 10 }}
+# {{ claim: ranks/no augmentation > ranks/flip; ranks/no augmentation > ranks/crop and jitter }}
+# {{ claim: ranks/rotate < ranks/cutout; ranks/crop and resize < ranks/cutout }}
+# {{ claim: ranks/crop and resize < ranks/Gaussian noise; ranks/crop and resize < ranks/flip }}
 
 # %% factors-measure
 MEASURED = training.budget(cpu=500, gpu=500, smoke=50)  # sprites
@@ -433,47 +447,62 @@ log.table("factors/")
 
 # %% factors-interpret [markdown]
 # Start with **no augmentation**. Colour is felt most ({{ factors/no augmentation/colour }}), as by raw pixels
-# ({{ factors/raw input/colour }}); no factor is hidden from it. Now compare each row with this one.
+# ({{ factors/raw input/colour }}), and no factor is hidden from it. Now compare each row with this one.
 #
 # - **Your prediction.** Turned views make the rotation invisible ({{ factors/rotate/rotation }}), and the place, too:
 #   $x$ {{ factors/rotate/x }} instead of {{ factors/no augmentation/x }}, $y$ {{ factors/rotate/y }} instead of
-#   {{ factors/no augmentation/y }}. But shape fades as well ({{ factors/rotate/shape }}), which no turn changes, and
-#   the distance from the middle, which none changes either: part of this may be that colour alone now tells sprites
-#   apart.
-# - **Flip** separates the two, if not cleanly: it hides $x$ ({{ factors/flip/x }}) more than $y$
-#   ({{ factors/flip/y }}).
+#   {{ factors/no augmentation/y }}. But shape fades as well ({{ factors/rotate/shape }}), which no turn changes, and so
+#   does the distance from the middle. So the turn is not the whole reason; perhaps the task is now solved by colour,
+#   which is felt more than before ({{ factors/rotate/colour }}).
+# - **Flip** hides $x$ ({{ factors/flip/x }}) more than $y$ ({{ factors/flip/y }}). But $y$, which it never changes,
+#   fades a little, too.
 # - **Colour drop and jitter** raise colour, to {{ factors/colour drop/colour }} and {{ factors/colour jitter/colour }}.
-#   No more than that: colour drop leaves the brightness, and yellow is far brighter than blue; jitter turns the hue by
-#   a part of the circle only, and the sprites change to any hue.
+#   Neither could hide all of it: colour drop leaves the brightness, and yellow is far brighter than blue; jitter turns
+#   the hue by a part of the circle only, and the sprites change to any hue. Colour drop leaves the rest about where it
+#   was; jitter also hides some of the scale ({{ factors/colour jitter/scale }} instead of
+#   {{ factors/no augmentation/scale }}).
 # - **Crops** hide scale ({{ factors/crop and resize/scale }}) and place ({{ factors/crop and resize/x }}), but look at
 #   colour: {{ factors/crop and resize/colour }}, far *lower* than without any augmentation. If little else survives
 #   cropping, the task is solved by colour, and features become features *of* colour. **Cutout** does the same
-#   ({{ factors/cutout/colour }}): place, size and shape can no longer be read from what is left of a sprite, but colour
-#   can, as long as anything is left.
-# - **Crop and jitter** together close this shortcut in part: colour {{ factors/crop and jitter/colour }}. And shape and
-#   place are felt again, a little ($x$ {{ factors/crop and jitter/x }}), though crops vary the place as before: a part
-#   of them the shortcut had hidden.
+#   ({{ factors/cutout/colour }}): perhaps because place, size and shape can no longer be read from what is left of a
+#   sprite, but colour can, as long as anything is left.
+# - **Crop and jitter** together close this shortcut in part: colour rises to {{ factors/crop and jitter/colour }}.
+#   And shape, rotation and place are felt again, a little ($x$ {{ factors/crop and jitter/x }}), though crops vary
+#   the place as before: a part of them the shortcut had hidden.
 # - **Noise and blur** change no factor at all, and yet shape, rotation and place fade ({{ factors/Gaussian noise/x }},
 #   {{ factors/Gaussian blur/x }} for $x$), perhaps because they are read from sharp edges. Nothing here tests that.
 #
 # So an augmentation does three things: it hides what it varies, it hides what it varies as a side effect, and it makes
 # what is left more important.
 #
-# {{ claim: factors/no augmentation/colour < factors/no augmentation/scale by 0.1; factors/raw input/colour <
-# factors/raw input/x by 0.2 }}
-# {{ claim: factors/rotate/rotation > factors/no augmentation/rotation by 0.1; factors/rotate/x > factors/no
-# augmentation/x by 0.08; factors/rotate/y > factors/no augmentation/y by 0.1; factors/rotate/shape > factors/no
-# augmentation/shape by 0.08 }}
-# {{ claim: factors/flip/x > factors/flip/y by 0.03 }}
-# {{ claim: factors/colour drop/colour > factors/no augmentation/colour by 0.1; factors/colour jitter/colour >
-# factors/no augmentation/colour by 0.1 }}
-# {{ claim: factors/crop and resize/colour < factors/no augmentation/colour by 0.2; factors/cutout/colour < factors/no
-# augmentation/colour by 0.2; factors/crop and resize/scale > factors/no augmentation/scale by 0.2; factors/crop and
-# resize/x > factors/no augmentation/x by 0.08 }}
-# {{ claim: factors/crop and jitter/colour > factors/crop and resize/colour by 0.1; factors/crop and jitter/x <
-# factors/crop and resize/x by 0.04; factors/crop and jitter/shape < factors/crop and resize/shape by 0.02 }}
-# {{ claim: factors/Gaussian noise/x > factors/no augmentation/x by 0.04; factors/Gaussian blur/x > factors/no
-# augmentation/x by 0.04 }}
+# {{ claim: factors/no augmentation/colour < factors/no augmentation/scale }}
+# {{ claim: factors/no augmentation/colour < factors/no augmentation/rotation }}
+# {{ claim: factors/raw input/colour < factors/raw input/x by 0.2 }}
+# {{ claim: factors/rotate/rotation > factors/no augmentation/rotation; factors/rotate/x > factors/no augmentation/x }}
+# {{ claim: factors/rotate/y > factors/no augmentation/y; factors/rotate/shape > factors/no augmentation/shape }}
+# {{ claim: factors/rotate/colour < factors/no augmentation/colour; factors/rotate/x > factors/random init/x by 0.1 }}
+# {{ claim: factors/flip/x > factors/flip/y; factors/flip/y > factors/no augmentation/y }}
+# {{ claim: factors/colour drop/colour > factors/no augmentation/colour by 0.1 }}
+# {{ claim: factors/colour jitter/colour > factors/no augmentation/colour by 0.1 }}
+# {{ claim: factors/colour drop/x ~ factors/no augmentation/x within 0.07 }}
+# {{ claim: factors/colour drop/shape ~ factors/no augmentation/shape within 0.07 }}
+# {{ claim: factors/colour drop/scale ~ factors/no augmentation/scale within 0.07 }}
+# {{ claim: factors/colour drop/rotation ~ factors/no augmentation/rotation within 0.07 }}
+# {{ claim: factors/colour jitter/scale > factors/no augmentation/scale }}
+# {{ claim: factors/crop and resize/scale > factors/no augmentation/scale by 0.2 }}
+# {{ claim: factors/crop and resize/x > factors/no augmentation/x }}
+# {{ claim: factors/crop and resize/colour < factors/no augmentation/colour by 0.2 }}
+# {{ claim: factors/cutout/colour < factors/no augmentation/colour by 0.2 }}
+# {{ claim: factors/crop and jitter/colour > factors/crop and resize/colour by 0.1 }}
+# {{ claim: factors/crop and jitter/x < factors/crop and resize/x; factors/crop and jitter/y < factors/crop and
+# resize/y }}
+# {{ claim: factors/crop and jitter/shape < factors/crop and resize/shape }}
+# {{ claim: factors/crop and jitter/rotation < factors/crop and resize/rotation }}
+# {{ claim: factors/Gaussian noise/x > factors/no augmentation/x; factors/Gaussian blur/x > factors/no augmentation/x }}
+# {{ claim: factors/Gaussian noise/shape > factors/no augmentation/shape }}
+# {{ claim: factors/Gaussian blur/shape > factors/no augmentation/shape }}
+# {{ claim: factors/Gaussian noise/rotation > factors/no augmentation/rotation }}
+# {{ claim: factors/Gaussian blur/rotation > factors/no augmentation/rotation }}
 
 # %% matrix-text [markdown]
 # ### The composition matrix
@@ -572,42 +601,49 @@ log.table("rows/")
 log.table("references/")
 
 # %% matrix-interpret [markdown]
-# First the frame. All trained networks stand above raw input ({{ references/raw input/colour patches }}). The untrained
-# one ({{ references/random init/colour patches }}) is another matter: it varies so much from seed to seed that most of
-# the fifteen cannot be told from it; crop with cutout ({{ colour patches/crop/cutout }}) can. An earlier edition put
-# them all above it; that network was not calibrated. Then the unwelcome news: **the matrix shows no winning pair.** The
-# best means lie within one spread of each other, and the run *without any augmentation*
-# ({{ references/no augmentation/colour patches }} on colour patches, {{ references/no augmentation/grey patches }} on
-# grey) cannot be told from crop and colour together ({{ references/crop and colour/colour patches }} and
-# {{ references/crop and colour/grey patches }}).
+# First the frame. A random encoder ({{ references/random init/colour patches }}, raw input
+# {{ references/raw input/colour patches }}) is not far off: most of the 15 networks this run cannot tell from it. An
+# earlier edition said that all stand above it: its random encoder was not calibrated.
+#
+# Then the unwelcome news: **the matrix shows no winning pair.** On colour patches its highest mean, crop with cutout
+# ({{ colour patches/crop/cutout }}), is level with turns alone ({{ colour patches/turn/turn }}), and with no
+# augmentation at all ({{ references/no augmentation/colour patches }}): within a few hundredths. Training with ten
+# labels a class from end to end is ahead of all of these ({{ references/supervised, ten labels/colour patches }}).
 #
 # What can be read are whole rows, the means of five fields. On colour patches, **noise** has the lowest row ({{
-# rows/colour patches/noise }}). Perhaps fine texture tells grass from gravel, and noise teaches to ignore it. On grey
-# patches, **colour** ({{ rows/grey patches/colour }}) is ahead of crop, cutout and noise. Training with ten labels a
-# class from end to end is ahead on colour patches ({{ references/supervised, ten labels/colour patches }}), and
-# behind crop and colour on grey ones ({{ references/supervised, ten labels/grey patches }}).
+# rows/colour patches/noise }}), and noise alone is worse than no augmentation, by {{ difference: colour
+# patches/noise/noise - references/no augmentation/colour patches }}. Perhaps fine texture tells grass from gravel,
+# and noise teaches to ignore it. On grey patches, **colour** has the highest mean ({{ rows/grey patches/colour }}),
+# ahead of the rows of crop, cutout and noise; from turns ({{ rows/grey patches/turn }}) the run cannot tell it. And
+# there SimCLR's own pair, crop and colour, is ahead of the random encoder and even of training with ten labels, by {{
+# difference: references/crop and colour/grey patches - references/supervised, ten labels/grey patches }}; but not, as
+# far as we can tell, of no augmentation ({{ references/no augmentation/grey patches }}).
 #
 # In SimCLR's own matrix, on ImageNet, crops alone reach 33.1 % and crops with colour distortion 56.3 %. The authors'
 # reason: two crops of one photograph share their colours, and a network can match them by colours alone
 # [@chen2020simclr]. Our sprites' crop row did just that ({{ factors/crop and resize/colour }}), and jitter closed a
-# part of this way ({{ factors/crop and jitter/colour }}); what is left to match is what the picture shows. Why does
-# that not pay on `photos`? We do not know. Perhaps two crops of our patches show the same brick, so that there is
-# little else to learn; and to push each sample away from all others, which is all that the run without augmentation
-# can do, may be most of the gain for thirteen textures and so few epochs. Lesson `4.2` trains longer, with the wide
-# encoder, and there colour distortion does pay on grey patches.
+# part of this way ({{ factors/crop and jitter/colour }}). Why does that not pay on `photos`? We have not tested it.
+# Perhaps two crops of our patches show the same brick, so that there is little else to learn. And to push each sample
+# away from all others, which is all that the run without augmentation can do, spreads features out; after so few epochs
+# that may be most of the gain. Lesson `4.2` trains longer, with an encoder twice as wide, and probes with
+# all labels: there colour distortion does pay on grey patches.
 #
-# {{ claim: colour patches/noise/noise > references/raw input/colour patches by 0.1; colour patches/cutout/noise >
-# references/raw input/colour patches by 0.1 }}
-# {{ claim: colour patches/crop/cutout > references/random init/colour patches }}
+# {{ claim: references/random init/colour patches > references/raw input/colour patches }}
+# {{ claim: colour patches/crop/cutout ~ colour patches/turn/turn within 0.04 }}
+# {{ claim: colour patches/crop/cutout ~ references/no augmentation/colour patches within 0.04 }}
+# {{ claim: references/supervised, ten labels/colour patches > colour patches/crop/cutout }}
+# {{ claim: references/supervised, ten labels/colour patches > colour patches/turn/turn }}
+# {{ claim: references/supervised, ten labels/colour patches > references/no augmentation/colour patches }}
 # {{ claim: rows/colour patches/noise < rows/colour patches/crop; rows/colour patches/noise < rows/colour
-# patches/colour; rows/colour patches/noise < rows/colour patches/turn; rows/colour patches/noise < rows/colour
+# patches/colour }}
+# {{ claim: rows/colour patches/noise < rows/colour patches/turn; rows/colour patches/noise < rows/colour
 # patches/cutout }}
-# {{ claim: rows/grey patches/colour > rows/grey patches/crop; rows/grey patches/colour > rows/grey patches/cutout;
-# rows/grey patches/colour > rows/grey patches/noise }}
-# {{ claim: references/supervised, ten labels/colour patches > references/crop and colour/colour patches;
-# references/supervised, ten labels/grey patches < references/crop and colour/grey patches; references/supervised, ten
-# labels/colour patches > colour patches/crop/cutout }}
-# {{ claim: factors/crop and resize/colour < factors/crop and jitter/colour by 0.1 }}
+# {{ claim: colour patches/noise/noise < references/no augmentation/colour patches }}
+# {{ claim: rows/grey patches/colour > rows/grey patches/crop; rows/grey patches/colour > rows/grey patches/cutout }}
+# {{ claim: rows/grey patches/colour > rows/grey patches/noise }}
+# {{ claim: references/crop and colour/grey patches > references/random init/grey patches }}
+# {{ claim: references/crop and colour/grey patches > references/supervised, ten labels/grey patches }}
+# {{ claim: factors/crop and jitter/colour > factors/crop and resize/colour }}
 
 # %% break [markdown]
 # ## Break it
@@ -650,28 +686,33 @@ log.table("tasks/")
 
 # %% break-interpret [markdown]
 # - **Flip** cannot tell left from right ({{ tasks/flip/side }}, guessing is a half), and tells up from down
-#   ({{ tasks/flip/height }}).
-# - **Rotate** loses both ({{ tasks/rotate/side }} and {{ tasks/rotate/height }}; without augmentation
-#   {{ tasks/no augmentation/side }} and {{ tasks/no augmentation/height }}), and answers colour better
-#   ({{ tasks/rotate/colour }}).
-# - **Colour drop** loses much of the colour ({{ tasks/colour drop/colour }}, guessing is a sixth; without augmentation
-#   {{ tasks/no augmentation/colour }}).
-# - **Crops** answer colour better ({{ tasks/crop and resize/colour }}) and height worse
-#   ({{ tasks/crop and resize/height }}). With **jitter** behind them the height is back
-#   ({{ tasks/crop and jitter/height }}), and some of the colour is gone ({{ tasks/crop and jitter/colour }}; jitter
-#   alone {{ tasks/colour jitter/colour }}). The pair does what neither does alone.
+#   ({{ tasks/flip/height }}) no worse than without augmentation ({{ tasks/no augmentation/height }}).
+# - **Rotate** loses much of both ({{ tasks/rotate/side }} and {{ tasks/rotate/height }}), and gains on colour
+#   ({{ tasks/rotate/colour }}; without augmentation {{ tasks/no augmentation/colour }}).
+# - **Colour drop** loses much of the colour ({{ tasks/colour drop/colour }}, guessing is a sixth).
+# - **Crops** are the best for colour ({{ tasks/crop and resize/colour }}) and poor for height ({{ tasks/crop and
+#   resize/height }}). With **jitter** behind them the height is back ({{ tasks/crop and jitter/height }}), and some
+#   of the colour is gone ({{ tasks/crop and jitter/colour }}; jitter alone {{ tasks/colour jitter/colour }}). The
+#   pair does what neither does alone: it is ahead of no augmentation at all three questions.
 #
-# No row is the best in all columns, not even "no augmentation". **What helps with one question can cost you another.**
-# SimCLR's recipe is right for "what object is in the picture?" and wrong for "where is it?" or "which bird,
-# by its plumage?" [@xiao2021what]. A network without labels cannot know what you will ask. You must.
+# No row is the best in all columns: crops lead in colour and fail at height. **What helps with one question can cost
+# you another.** SimCLR's recipe is right for "what object is in the picture?" and wrong for "where is it?" or "which
+# bird, by its plumage?" [@xiao2021what]. A network without labels cannot know what you will ask. You must.
 #
-# {{ claim: tasks/flip/side ~ 0.5 within 0.05; tasks/flip/height > tasks/flip/side by 0.15 }}
-# {{ claim: tasks/rotate/side < tasks/no augmentation/side; tasks/rotate/height < tasks/no augmentation/height by 0.1;
-# tasks/rotate/colour > tasks/no augmentation/colour }}
+# {{ claim: tasks/flip/side ~ 0.5 within 0.04; tasks/flip/height > tasks/no augmentation/height }}
+# {{ claim: tasks/rotate/side < tasks/no augmentation/side by 0.1; tasks/rotate/height < tasks/no augmentation/height
+# by 0.1 }}
+# {{ claim: tasks/rotate/colour > tasks/no augmentation/colour }}
 # {{ claim: tasks/colour drop/colour < tasks/no augmentation/colour by 0.3 }}
-# {{ claim: tasks/crop and resize/colour > tasks/no augmentation/colour by 0.04; tasks/crop and resize/height < tasks/no
-# augmentation/height; tasks/crop and jitter/height > tasks/crop and resize/height by 0.08; tasks/crop and jitter/colour
-# < tasks/crop and resize/colour by 0.03; tasks/crop and jitter/colour > tasks/colour jitter/colour }}
+# {{ claim: tasks/crop and resize/colour > tasks/rotate/colour; tasks/crop and resize/colour > tasks/flip/colour }}
+# {{ claim: tasks/crop and resize/colour > tasks/crop and jitter/colour }}
+# {{ claim: tasks/crop and resize/colour > tasks/random init/colour }}
+# {{ claim: tasks/crop and resize/height < tasks/no augmentation/height }}
+# {{ claim: tasks/crop and jitter/height > tasks/crop and resize/height }}
+# {{ claim: tasks/crop and jitter/colour > tasks/colour jitter/colour }}
+# {{ claim: tasks/crop and jitter/colour > tasks/no augmentation/colour }}
+# {{ claim: tasks/crop and jitter/side > tasks/no augmentation/side }}
+# {{ claim: tasks/crop and jitter/height > tasks/no augmentation/height }}
 
 # %% reflect [markdown]
 # ## Reflect
