@@ -457,7 +457,8 @@ log.table("factors/")
 #   which is felt more than before ({{ factors/rotate/colour }}).
 # - **Flip** hides $x$ ({{ factors/flip/x }}) more than $y$ ({{ factors/flip/y }}). But $y$, which it never changes,
 #   fades a little, too.
-# - **Colour drop and jitter** raise colour, to {{ factors/colour drop/colour }} and {{ factors/colour jitter/colour }}.
+# - **Colour drop and jitter** make features more invariant to colour ({{ factors/colour drop/colour }} and
+#   {{ factors/colour jitter/colour }}).
 #   Neither could hide all of it: colour drop leaves the brightness, and yellow is far brighter than blue; jitter turns
 #   the hue by a part of the circle only, and the sprites change to any hue. Colour drop leaves the rest about where it
 #   was; jitter also hides some of the scale ({{ factors/colour jitter/scale }} instead of
@@ -469,12 +470,12 @@ log.table("factors/")
 #   sprite, but colour can, as long as anything is left.
 # - **Crop and jitter** together close this shortcut in part: colour rises to {{ factors/crop and jitter/colour }}. And
 #   shape, rotation and place are felt again, a little ($x$ {{ factors/crop and jitter/x }}), though crops vary the
-#   place as before: a part of them the shortcut had hidden.
+#   place as before: the shortcut had hidden a part of them.
 # - **Noise and blur** change no factor at all, and yet shape, rotation and place fade ({{ factors/Gaussian noise/x }},
 #   {{ factors/Gaussian blur/x }} for $x$), perhaps because they are read from sharp edges. Nothing here tests that.
 #
-# So an augmentation does three things: it hides what it varies, it hides what it varies as a side effect, and it makes
-# what is left more important.
+# So an augmentation does up to three things: it hides what it varies, it hides other factors, too, and it can make what
+# is left more important. The last we saw for colour only: where jitter hides colour, shape and scale are felt less.
 #
 # {{ claim: factors/no augmentation/colour < factors/no augmentation/scale }}
 # {{ claim: factors/no augmentation/colour < factors/no augmentation/rotation }}
@@ -490,6 +491,7 @@ log.table("factors/")
 # {{ claim: factors/colour drop/scale ~ factors/no augmentation/scale within 0.07 }}
 # {{ claim: factors/colour drop/rotation ~ factors/no augmentation/rotation within 0.07 }}
 # {{ claim: factors/colour jitter/scale > factors/no augmentation/scale }}
+# {{ claim: factors/colour jitter/shape > factors/no augmentation/shape }}
 # {{ claim: factors/crop and resize/scale > factors/no augmentation/scale by 0.2 }}
 # {{ claim: factors/crop and resize/x > factors/no augmentation/x }}
 # {{ claim: factors/crop and resize/colour < factors/no augmentation/colour by 0.2 }}
@@ -612,8 +614,8 @@ log.table("references/")
 # labels a class from end to end is ahead of all of these ({{ references/supervised, ten labels/colour patches }}).
 #
 # What can be read are whole rows, the means of five fields. On colour patches, **noise** has the lowest row
-# ({{ rows/colour patches/noise }}), and noise alone is worse than no augmentation, by
-# {{ difference: colour patches/noise/noise - references/no augmentation/colour patches }}. Perhaps fine texture tells
+# ({{ rows/colour patches/noise }}), and noise alone is worse than no augmentation (difference
+# {{ difference: colour patches/noise/noise - references/no augmentation/colour patches }}). Perhaps fine texture tells
 # grass from gravel, and noise teaches to ignore it. On grey patches, **colour** has the highest mean
 # ({{ rows/grey patches/colour }}), ahead of the rows of crop, cutout and noise; from turns
 # ({{ rows/grey patches/turn }}) the run cannot tell it. And there SimCLR's own pair, crop and colour, is ahead of the
@@ -624,11 +626,11 @@ log.table("references/")
 # In SimCLR's own matrix, on ImageNet, crops alone reach 33.1 % and crops with colour distortion 56.3 %. The authors'
 # reason: two crops of one photograph share their colours, and a network can match them by colours alone
 # [@chen2020simclr]. Our sprites' crop row did just that ({{ factors/crop and resize/colour }}), and jitter closed a
-# part of this way ({{ factors/crop and jitter/colour }}). Why does that not pay on `photos`? We have not tested it.
-# Perhaps two crops of our patches show the same brick, so that there is little else to learn. And to push each sample
-# away from all others, which is all that the run without augmentation can do, spreads features out; after so few epochs
-# that may be most of the gain. Lesson `4.2` trains three times as long, with an encoder twice as wide, and probes with
-# all labels: there colour distortion does pay on grey patches.
+# part of this way ({{ factors/crop and jitter/colour }}). On grey patches colour pays on `photos`, too: crop with
+# colour ({{ grey patches/crop/colour }}) is ahead of crop alone ({{ grey patches/crop/crop }}). Why does it not on
+# colour patches? We have not tested it. Perhaps two crops of our patches show the same brick, so that there is little
+# else to learn. Lesson `4.2` trains longer, with an encoder twice as wide, and probes with all labels, and finds the
+# same on grey patches.
 #
 # {{ claim: references/random init/colour patches > references/raw input/colour patches }}
 # {{ claim: colour patches/crop/cutout ~ colour patches/turn/turn within 0.04 }}
@@ -646,6 +648,7 @@ log.table("references/")
 # {{ claim: references/crop and colour/grey patches > references/random init/grey patches }}
 # {{ claim: references/crop and colour/grey patches > references/supervised, ten labels/grey patches }}
 # {{ claim: factors/crop and jitter/colour > factors/crop and resize/colour }}
+# {{ claim: grey patches/crop/colour > grey patches/crop/crop }}
 
 # %% break [markdown]
 # ## Break it
@@ -699,8 +702,8 @@ log.table("tasks/")
 #   all three questions.
 #
 # No row is the best in all columns: crops lead in colour and fail at height. **What helps with one question can cost
-# you another.** SimCLR's recipe is right for "what object is in the picture?" and wrong for "where is it?" or "which
-# bird, by its plumage?" [@xiao2021what]. A network without labels cannot know what you will ask. You must.
+# you another.** SimCLR's flip would cost it the side, and which bird it is, by its plumage, a recipe
+# that varies colour may not tell you [@xiao2021what]. A network without labels cannot know what you will ask. You must.
 #
 # {{ claim: tasks/flip/side ~ 0.5 within 0.04; tasks/flip/height > tasks/no augmentation/height }}
 # {{ claim: tasks/rotate/side < tasks/no augmentation/side by 0.1 }}
@@ -720,8 +723,8 @@ log.table("tasks/")
 # %% reflect [markdown]
 # ## Reflect
 #
-# - In contrastive learning the augmentations *are* the pretext task $P$. What they vary, features forget; what is left
-#   becomes more important; and side effects count.
+# - In contrastive learning the augmentations *are* the pretext task $P$. What they vary, features feel less; what is
+#   left may become more important; and side effects count.
 # - Invariance alone is no merit. Measure beside it what can still be told apart, and by whom: raw, random, supervised.
 # - Before you choose augmentations, write down the questions that the features must answer, and for each augmentation,
 #   which of them it makes unanswerable.

@@ -280,8 +280,9 @@ log.table("photos/")
 #   {{ difference: photos/SimCLR/all labels - photos/random init/all labels }}): by little.
 # - **Supervised training is ahead of SimCLR** with ten labels a class ({{ photos/supervised/10 labels a class }}) and
 #   with all ({{ photos/supervised/all labels }}).
-# - **With a single label a class** this run can tell SimCLR ({{ photos/SimCLR/1 label a class }}) from neither. Look at
-#   the spread: which patch you happen to label matters more than the method. (There, the distance to the one labeled
+# - **With a single label a class** our runs cannot tell SimCLR ({{ photos/SimCLR/1 label a class }}) from the random
+#   encoder or from supervised training. Look at the spread: among these three, which patch you happen to label matters
+#   more than the method. (There, the distance to the one labeled
 #   patch of each class does as well as the probe: {{ photos by distance/SimCLR/1 label a class, prototypes }}.)
 #
 # An earlier edition said that SimCLR is ahead of the random encoder at every budget. That encoder's batch statistics
@@ -322,7 +323,7 @@ log.table("digits/")
 # {{ difference: digits/SimCLR/10 labels a class - digits/random init/10 labels a class }} and of raw pixels, which are
 # strong here because centred digits can be compared pixel by pixel, by
 # {{ difference: digits/SimCLR/10 labels a class - digits/raw input/10 labels a class }}. Training the whole network on
-# those hundred labels gives {{ digits/supervised/10 labels a class }}, and this run cannot tell the two apart
+# those hundred labels gives {{ digits/supervised/10 labels a class }}, and our runs cannot tell the two apart
 # ({{ difference: digits/SimCLR/10 labels a class - digits/supervised/10 labels a class }}): **features made without a
 # label, frozen, are about as good as a network made for the task.** With all labels supervised training is ahead
 # ({{ digits/supervised/all labels }}, SimCLR {{ digits/SimCLR/all labels }}): now it has enough of them.
@@ -400,21 +401,25 @@ log.table("shortcut/")
 # {{ shortcut/with colour distortion/colour patches }} with it. Made grey, the first falls to
 # {{ shortcut/without/grey patches }}, the second to {{ shortcut/with colour distortion/grey patches }} only. The
 # pretext task could be solved by comparing colours, and an encoder learns what is enough: a **shortcut**
-# [@geirhos2020shortcut]. No loss curve shows it; only a test set from elsewhere does.
+# [@geirhos2020shortcut]. No loss curve shows it, and no test set like the training set.
 #
 # The cosine similarity of a patch's features before and after it was made grey says it without any label:
 # {{ invariance/without/to grey }} without, {{ invariance/with colour distortion/to grey }} with distortion. **What
 # the views vary, the features feel less.**
 #
-# And the price? One would expect the encoder that ignores colour to pay on colour patches. It does not: with all labels
-# it is ahead there, too, by {{ difference: shortcut/with colour distortion/colour patches - shortcut/without/colour
-# patches }}. Perhaps a shortcut is a poor teacher even where it works. Lesson `4.1` asks questions about colour itself,
-# and there the price is plain.
+# And the price? One would expect the encoder that feels colour less to pay on colour patches. By the probe with all
+# labels it does not: it is ahead there, too, by {{ difference: shortcut/with colour distortion/colour patches -
+# shortcut/without/colour patches }}. By prototypes of ten labels a class it does: it is behind by {{ difference:
+# photos by distance/SimCLR, no colour distortion/10 labels a class, prototypes - photos by distance/SimCLR/10 labels
+# a class, prototypes }}. A probe can weigh directions, distances cannot. Lesson `4.1` asks questions about colour
+# itself, and there the price is plain.
 #
 # {{ claim: shortcut/with colour distortion/grey patches > shortcut/without/grey patches by 0.05 }}
 # {{ claim: shortcut/with colour distortion/colour patches > shortcut/without/colour patches }}
 # {{ claim: shortcut/with colour distortion/colour patches ~ shortcut/without/colour patches within 0.025 }}
 # {{ claim: invariance/with colour distortion/to grey > invariance/without/to grey by 0.15 }}
+# {{ claim: photos by distance/SimCLR, no colour distortion/10 labels a class, prototypes > photos by
+# distance/SimCLR/10 labels a class, prototypes by 0.02 }}
 
 # %% break-temperature [markdown]
 # ### Temperature far too low, far too high
@@ -437,20 +442,20 @@ figures.training(histories)
 log.table("temperature/")
 
 # %% break-temperature-interpret [markdown]
-# The middle temperature wins at both budgets. But after two epochs even this one
-# ({{ temperature/temperature 0.2/10 labels a class }} with ten labels a class) is only as good as the untrained network
+# The middle temperature wins at both budgets. But after so short a run even this one, with ten labels a class
+# ({{ temperature/temperature 0.2/10 labels a class }}), is only as good as the untrained network
 # ({{ photos/random init/10 labels a class }}): such short runs rank temperatures, no more.
 #
 # **Far too high**, the runs end *below* the untrained network ({{ temperature/temperature 30/10 labels a class }} with
-# ten labels a class). All negatives push alike, so that rows are only pushed away from the mean. The meter shows it:
-# the effective rank stays at {{ rank/temperature 30/effective rank }}, against
+# ten labels a class). All negatives push alike, so that rows are only pushed away from the mean. The meter fits that:
+# the effective rank ends at {{ rank/temperature 30/effective rank }}, against
 # {{ rank/temperature 0.2/effective rank }}. Dimensions lie idle. The loss shows nothing: it sits at the logarithm of
 # the number of candidates whatever the features are.
 #
 # **Far too low** ({{ temperature/temperature 0.002/10 labels a class }} with ten labels a class), the rank says little
 # ({{ rank/temperature 0.002/effective rank }}). Each row is pushed by its nearest neighbour alone, and among patches of
-# thirteen photographs that is often a patch of the same photograph: a *false* negative. That this is the reason, no run
-# here proves.
+# thirteen photographs that is often a patch of the same photograph: a *false* negative. No run here proves that this is
+# the reason.
 #
 # {{ claim: temperature/temperature 0.2/1 label a class > temperature/temperature 30/1 label a class }}
 # {{ claim: temperature/temperature 0.2/1 label a class > temperature/temperature 0.002/1 label a class }}
@@ -479,14 +484,14 @@ adaptation.budgets(photos, {"MoCo": moco}, LABELS, log.seed, log, "photos")
 log.table("photos/")
 
 # %% break-moco-interpret [markdown]
-# With all labels MoCo ({{ photos/MoCo/all labels }}) is as good as SimCLR ({{ photos/SimCLR/all labels }}); with ten a
-# class this run cannot tell them apart ({{ photos/MoCo/10 labels a class }} and {{ photos/SimCLR/10 labels a class }}),
-# and with one a class MoCo is a little ahead
-# ({{ difference: photos/MoCo/1 label a class - photos/SimCLR/1 label a class }}). So the queue and the slow copy lose
-# nothing here. What they are for, small batches, shows in long runs [@he2020moco].
+# With all labels MoCo ({{ photos/MoCo/all labels }}) is as good as SimCLR ({{ photos/SimCLR/all labels }}); with ten
+# a class our runs cannot tell them apart ({{ photos/MoCo/10 labels a class }} and {{ photos/SimCLR/10 labels a class
+# }}), and with one a class MoCo is a little ahead ({{ difference: photos/MoCo/1 label a class - photos/SimCLR/1 label
+# a class }}). So the queue and the slow copy lose nothing here. They are for more negatives than a batch holds
+# [@he2020moco]; ours may hold enough.
 #
 # An earlier edition compared batches of eight and of 256 at equal views, and found nothing. It could not have: the
-# small batch took thirty-two times as many steps, and all of its runs ended where an untrained network begins.
+# small batch took thirty-two times as many steps, and none of its runs got beyond an untrained network.
 #
 # **Your turn:** how would you show what negatives are worth? (Equal batch, equal steps; vary the length of MoCo's queue
 # alone: `contrastive.MoCo(encoder, queue=16)` against `queue=2048`.)
