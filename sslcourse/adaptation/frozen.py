@@ -34,15 +34,15 @@ class Frozen:
 
     def probe(self, labels_per_class: int | None = None, seed: int = 0) -> Result:
         """A linear probe; see `linear_probe`."""
-        few = min_labels(SCALED_BY, self.data.train)
-        few = few if labels_per_class is None else min(labels_per_class, few or labels_per_class)
+        few = labels_per_class
+        if few is None or few > SCALED_BY:
+            few = min_labels(SCALED_BY, self.data.train)
         made = {how: self.fits(how, few, seed) for how in SCALINGS}
         how = max(SCALINGS, key=lambda how: preference(best(made[how])))
         tried = made[how] if few == labels_per_class else self.fits(how, labels_per_class, seed)
         chosen = best(tried)
-        accuracy = hits(chosen.head(self.test), self.data.test.y)
-        because = tuple(doubts(self.encoder, tried))
-        return Result(accuracy, self.encoder, chosen.head, how, chosen.decay, chosen.accuracy, because)
+        accuracy = hits(chosen.head(self.test).argmax(dim=1), self.data.test.y)
+        return Result(accuracy, self.encoder, chosen.head, how, chosen.decay, tuple(doubts(self.encoder, tried)))
 
     def fits(self, how: str, labels_per_class: int | None, seed: int) -> list[Fit]:
         """Heads on features scaled in one way, with so many labels a class for training and no more for choosing."""
@@ -58,11 +58,11 @@ class Frozen:
         near, classes = self.scalings["unit length"], len(self.data.classes)
         (h, y), (h_val, y_val) = self.labeled(labels_per_class, seed)
         h, h_val, h_test, y_test = near(h), near(h_val), near(self.test), self.data.test.y
-        found = {"prototypes": share(by_prototypes(h_test, h, y, classes), y_test)}
+        found = {"prototypes": hits(by_prototypes(h_test, h, y, classes), y_test)}
         if labels_per_class != 1:
             candidates = [k for k in NEIGHBOURS if k <= len(h)]
-            k = max(candidates, key=lambda k: share(by_neighbours(h_val, h, y, classes, k), y_val))
-            found["kNN"] = share(by_neighbours(h_test, h, y, classes, k), y_test)
+            k = max(candidates, key=lambda k: hits(by_neighbours(h_val, h, y, classes, k), y_val))
+            found["kNN"] = hits(by_neighbours(h_test, h, y, classes, k), y_test)
         return found
 
     def labeled(self, labels_per_class: int | None, seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -70,8 +70,3 @@ class Frozen:
         rows = labeled_rows(self.data.train.y, labels_per_class, seed)
         of_val = labeled_rows(self.data.val.y, min_labels(labels_per_class, self.data.val), seed)
         return (self.train[rows], self.data.train.y[rows]), (self.val[of_val], self.data.val.y[of_val])
-
-
-def share(guess: Tensor, y: Tensor) -> float:
-    """The share of guesses (N,) that are right, by labels y (N,)."""
-    return (guess == y).float().mean().item()

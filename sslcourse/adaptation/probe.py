@@ -51,8 +51,7 @@ class Fit:
 class Result:
     """A linear probe on frozen features: its accuracy on the test split, and how it was chosen.
 
-    head: g_phi, a scaling and a linear layer. validation: the accuracy for which it was chosen. doubts: reasons not
-    to trust it, one sentence each; there should be none.
+    head: g_phi, a scaling and a linear layer. doubts: reasons not to trust it, one sentence each; there should be none.
     """
 
     accuracy: float
@@ -60,12 +59,11 @@ class Result:
     head: nn.Sequential
     scaling: str
     decay: float
-    validation: float
     doubts: tuple[str, ...]
 
     def score(self, x: Tensor, y: Tensor) -> float:
         """Accuracy on raw inputs x (N,C,H,W) uint8 with labels y (N,), such as a changed test split."""
-        return hits(self.head(measures.embed(self.encoder, x).cpu()), y)
+        return hits(self.head(measures.embed(self.encoder, x).cpu()).argmax(dim=1), y)
 
 
 def fits(scaling: Scaling, train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor]) -> list[Fit]:
@@ -78,7 +76,8 @@ def fits(scaling: Scaling, train: tuple[Tensor, Tensor], val: tuple[Tensor, Tens
         head = nn.Sequential(scaling, linear)
         with torch.no_grad():
             logits = head(h_val)
-        made.append(Fit(head, decay, converged, hits(logits, y_val), F.cross_entropy(logits, y_val).item()))
+        accuracy, loss = hits(logits.argmax(dim=1), y_val), F.cross_entropy(logits, y_val).item()
+        made.append(Fit(head, decay, converged, accuracy, loss))
         if all(fit.accuracy < best(made).accuracy for fit in made[-2:]):
             break
     return made
@@ -94,9 +93,9 @@ def best(made: list[Fit]) -> Fit:
     return max(made, key=preference)
 
 
-def hits(logits: Tensor, y: Tensor) -> float:
-    """The share of samples whose largest logit (N,C) is that of their label (N,)."""
-    return (logits.argmax(dim=1) == y).float().mean().item()
+def hits(guess: Tensor, y: Tensor) -> float:
+    """The share of guesses (N,) that are right, by labels y (N,)."""
+    return (guess == y).float().mean().item()
 
 
 def doubts(encoder: nn.Module, made: list[Fit]) -> Iterator[str]:

@@ -80,9 +80,11 @@ def broken(markdown: str, lesson: Lesson, unmeasured: bool) -> list[str]:
 
     unmeasured: claims whose keys are not in a ledger yet are let through. BuildError as in `parsed`.
     """
+    if not (claims := parsed(markdown)):  # the ledgers are read for those alone who claim something
+        return []
     contents = {profile: ledger.results(lesson.ledger(profile)) for profile in PROFILES}
     sentences = []
-    for claim in parsed(markdown):
+    for claim in claims:
         default = [profile for profile in PROFILES if profile == "cpu" or contents[profile]]
         for profile in [claim.profile] if claim.profile else default:
             entries = (contents[profile] or {"entries": {}})["entries"]
