@@ -21,9 +21,11 @@ from sslcourse.augment.drawn import (
     simclr,
 )
 from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
+from sslcourse.augment.symbols import Affine, OneDrawing, symbols
 
 __all__ = [
     "FIGURE_4",
+    "Affine",
     "Augmentation",
     "Blur",
     "ColorDrop",
@@ -33,6 +35,7 @@ __all__ = [
     "Flip",
     "Jitter",
     "Noise",
+    "OneDrawing",
     "Rotate",
     "Sobel",
     "color_drop",
@@ -40,5 +43,6 @@ __all__ = [
     "figure_4",
     "jitter",
     "simclr",
+    "symbols",
     "to_grey",
 ]

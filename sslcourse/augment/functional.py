@@ -128,6 +128,22 @@ def rotate(x: Tensor, degrees: Tensor) -> Tensor:
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
+def affine(x: Tensor, degrees: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) -> Tensor:
+    """Slant, enlarge, turn counter-clockwise and move each picture, about its centre; bilinear.
+
+    degrees, scale, shear (B,): a shear of 0.3 moves the upper edge to the right by 0.3 of half a picture. shift (B,2):
+    right and down, in pictures. Outside the picture its border goes on. Height and width are equal.
+    """
+    angle = degrees * (math.pi / 180)
+    cos, sin, one, zero = angle.cos(), angle.sin(), torch.ones_like(angle), torch.zeros_like(angle)
+    turn = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 2, 2)  # the grid asks where a pixel comes from
+    slant = torch.stack([one, shear, zero, one], dim=1).view(-1, 2, 2)
+    back = slant @ turn / scale[:, None, None]
+    start = back @ (-2 * shift).unsqueeze(2)  # a picture is 2 wide in the grid's units
+    grid = F.affine_grid(torch.cat([back, start], dim=2), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
 def cutout(x: Tensor, boxes: Tensor) -> Tensor:
     """Make a box black; boxes (B,4): top, left, height, width in pixels, no pixels where a side is 0."""
     top, left, height, width = boxes[:, :, None].unbind(dim=1)

@@ -80,10 +80,10 @@ class Data:
 def load(name: str) -> Data:
     """The data set with this name; the same tensors on every call.
 
-    "digits", "photos", "scripture" and "sprites" come with the course. "cifar10", "fashion_mnist", "imagenette" and
-    "stl10" are read from the reader's own files (see `downloaded`). In the profile smoke, few pictures of each class to
-    train with. Raises CourseError for another name, and where files are missing or damaged. Sources and licences:
-    `sslcourse data`, or the docstrings of the loaders.
+    "digits", "photos", "scripture", "sprites" and "symbols" come with the course. "cifar10", "fashion_mnist",
+    "imagenette" and "stl10" are read from the reader's own files (see `downloaded`). In the profile smoke, few pictures
+    of each class to train with. Raises CourseError for another name, and where files are missing or damaged. Sources
+    and licences: `sslcourse data`, or the docstrings of the loaders.
     """
     return _load(name, profile() == "smoke")
 
@@ -114,9 +114,9 @@ def _loader(name: str) -> Callable[[], Data]:
 
 
 def _embedded() -> dict[str, Callable[[], Data]]:
-    from sslcourse.data import digits, photos, scripture, sprites
+    from sslcourse.data import digits, photos, scripture, sprites, symbols
 
-    return {"digits": digits.load, "photos": photos.load, "scripture": scripture.load, "sprites": sprites.load}
+    return {module.__name__.rpartition(".")[2]: module.load for module in (digits, photos, scripture, sprites, symbols)}
 
 
 def available(name: str) -> bool:
