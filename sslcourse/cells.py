@@ -24,6 +24,14 @@ def is_check(cell: NotebookNode) -> bool:
     return "nbval-check-output" in cell.metadata.get("tags", [])
 
 
+def pictures(cell: NotebookNode) -> list[str]:
+    """The alternative text of each picture among a cell's outputs; it is empty where a picture has none."""
+    shown = [output.get("data", {}) for output in cell.get("outputs", [])]
+    elements = [element for data in shown for element in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))]
+    texts = [re.search(r'\balt="([^"]*)"', element) for element in elements]
+    return [text[1].strip() if text else "" for text in texts] + ["" for data in shown if "image/png" in data]
+
+
 def nbgrader(grade_id: str, solution: bool) -> dict:
     """nbgrader's metadata (schema 3) of an answer cell or of the check that grades it."""
     grade = not solution

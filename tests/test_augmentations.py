@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from IPython.display import Image
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -295,7 +294,7 @@ def test_the_explorer_shows_what_each_encoder_makes_of_ten_sliders(shown):
     sliders = {slider.description: slider for slider in box.children}
     assert set(augment.FIGURE_4) < set(sliders) and sliders["picture"].value == 4
     sliders["colour jitter"].value = 1.0
-    assert isinstance(shown[-1], Image) and shown[-1].data != first.data
+    assert "<img" in shown[-1].data != first.data
     jittered = shown[-1].data
     sliders["colour jitter"].value = 0.0
     assert shown[-1].data == first.data != jittered

@@ -21,7 +21,7 @@ LESSONS = [pytest.param(lesson, id=lesson.file) for lesson in course.lessons()]
 TOPICS = {lesson.topic for lesson in course.lessons()}
 # Folders with a file for each topic, and what else is in them.
 BY_TOPIC = {
-    "sslcourse/figures": {"__init__", "drawing", "sliders"},
+    "sslcourse/figures": {"__init__", "described", "drawing", "sliders"},
     "sslcourse/checks": {"__init__"},
     "sslcourse/checks/apply": {"__init__"},
     "tests/banks": {"__init__", "hostile"},

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 from sslcourse import course, devices
 from sslcourse.authoring.builder import duration
-from sslcourse.cells import is_check
+from sslcourse.cells import is_check, pictures
 
 LESSONS = [pytest.param(lesson, id=lesson.file) for lesson in course.lessons()]
 CELL_SECONDS = 600  # ten times what a long cell takes: against hanging, no more
@@ -78,6 +78,16 @@ def test_built_notebook_can_be_read_and_presented(lesson):
         if is_check(cell):
             assert check_output(cell).startswith("✓"), f"{cell.id} does not hold the output of a right answer"
     assert {cell.id for cell in code_cells(notebook)} >= set(lesson.exercises)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_picture_has_alternative_text(lesson):
+    """For readers who cannot see it: what is drawn, in more than a few words."""
+    notebook = nbformat.read(lesson.notebook, as_version=4)
+    told = [(cell.id, text) for cell in code_cells(notebook) for text in pictures(cell)]
+    assert told, "no lesson is without a picture"
+    untold = [cell for cell, text in told if len(text) < 20]
+    assert not untold, f"{len(untold)} of {len(told)} pictures have none: {untold}"
 
 
 def test_notebooks_are_what_the_course_says():

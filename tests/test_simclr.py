@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from IPython.display import Image
 
 from sslcourse import contrastive, encoders, training
 from sslcourse.figures import simclr as simclr_figures
@@ -37,9 +36,9 @@ def test_the_slider_redraws(pairs, shown):
     box, first = shown
     (slider,) = box.children
     assert slider.description == "temperature" and slider.continuous_update is False
-    assert isinstance(first, Image), "a static figure stays in the notebook"
+    assert "<img" in first.data, "a static figure stays in the notebook"
     slider.value = 1.0
-    assert isinstance(shown[-1], Image) and shown[-1].data != first.data
+    assert "<img" in shown[-1].data != first.data
 
 
 @pytest.mark.parametrize(

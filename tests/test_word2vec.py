@@ -229,7 +229,7 @@ def test_the_analogy_box_redraws_and_a_word_it_lacks_gets_one_sentence(shown):
     typed[0].value = "zebra"
     assert "zebra" in shown[-1].data and "Traceback" not in shown[-1].data
     typed[0].value = "father"
-    assert shown[-1].data.startswith(b"\x89PNG")
+    assert "<img" in shown[-1].data
 
 
 def test_parts_are_books_together():

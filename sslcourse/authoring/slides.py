@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from sslcourse.cells import built
+from sslcourse.cells import built, pictures
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 from sslcourse.files import write_atomic
@@ -21,7 +21,7 @@ def write_slides(lesson: Lesson, path: Path) -> None:
     notebook, formulas = built(lesson), []
     for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
         cell.metadata.slideshow = {"slide_type": slide_type(cell, before)}
-        if has_picture(cell):
+        if pictures(cell):
             cell.metadata.tags = [*cell.metadata.get("tags", []), PICTURE]
         if cell.cell_type == "markdown":
             cell.source = FORMULA.sub(lambda match: set_aside(match, formulas), cell.source)
@@ -37,11 +37,7 @@ def slide_type(cell: NotebookNode, before: NotebookNode | None) -> str:
         return "skip"
     told = cell.metadata.slideshow.slide_type
     text_after_code = cell.cell_type == "markdown" and before is not None and before.cell_type == "code"
-    return "subslide" if told == "-" and (text_after_code or has_picture(cell)) else told
-
-
-def has_picture(cell: NotebookNode) -> bool:
-    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+    return "subslide" if told == "-" and (text_after_code or pictures(cell)) else told
 
 
 def set_aside(match: re.Match, formulas: list[str]) -> str:

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from sslcourse.figures import OKABE_ITO, Control, explore, figure
+from sslcourse.figures.described import listed, spelled
 from sslcourse.figures.drawing import band
 
 COLORS = (*OKABE_ITO[:5], "#000000")  # the two blues are too alike for pale points
@@ -38,7 +39,10 @@ def budget(
     Left: features plane (N,2) of classes y (N,), drawn where y < len(names); chosen (M,): the rows that have labels.
     Right: curves {method: {labels a class: accuracy}}, with a vertical line at `labels`.
     """
-    fig, (left, right) = figure(1, 2, 14, 5.4)
+    alt = f"""Left: features of {listed(names)} in the plane of their first two principal components; the samples with
+    labels, {labels} a class, are outlined. Right: accuracy on test over labels a class, a curve for each method, with a
+    line at {labels}. {spelled(curves)}."""
+    fig, (left, right) = figure(1, 2, 14, 5.4, alt)
     labeled = set(chosen.tolist())
     for label, name in enumerate(names):
         color, marker = COLORS[label], "os^Dvp"[label]
@@ -67,7 +71,9 @@ def curves(panels: Mapping[str, Mapping[str, Mapping[str, float]]], spread: Mapp
     panels: {title: {method: {labels a class: accuracy}}}, where labels are numbers as text, or "all".
     spread: {method: {labels a class: (mean, std)}} over the ledger's seeds, drawn as a band.
     """
-    fig, axes = figure(1, len(panels), 7.5 * len(panels), 6.5)
+    told = " ".join(f"{title}: {spelled(methods)}." for title, methods in panels.items())
+    alt = f"Accuracy on test over labels a class (chance: {chance:.2f}), a curve for each method. {told}"
+    fig, axes = figure(1, len(panels), 7.5 * len(panels), 6.5, alt)
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         for name, row in methods.items():
             color, marker, _ = STYLES[name]
@@ -103,7 +109,9 @@ def shifts(
     panels: {title: {method: {kind: value in [0,1]}}}. spread: {title: {method: {kind: (mean, std)}}} over the ledger's
     seeds, drawn as error bars.
     """
-    fig, axes = figure(len(panels), 1, 13, 4.2 * len(panels))
+    told = " ".join(f"{title}: {spelled(methods)}." for title, methods in panels.items())
+    alt = f"Bars of {ylabel}, from 0 to 1, in a group for each kind of test patch and a bar for each method. {told}"
+    fig, axes = figure(len(panels), 1, 13, 4.2 * len(panels), alt)
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         width = 0.8 / len(methods)
         for index, (name, row) in enumerate(methods.items()):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sslcourse import augment, measures
 from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.described import Described, listed
 
 
 def explorer(
@@ -20,6 +21,11 @@ def explorer(
     name: features (N,D) of all pictures}. Bars: centred cosines, as in measures.invariance; below each, the picture
     whose features are nearest to those of the changed one.
     """
+    similar = {
+        name: measures.centred_cosine(features[name], measures.embed(encoder, changed))
+        for name, encoder in encoders.items()
+    }
+    cosines = {name: cosine[number].item() for name, cosine in similar.items()}
     tiles = [f"nearest {i}" for i in range(len(encoders))]
     width = max(1, 3 / len(encoders))  # a single bar is wide enough for the title above it
     fig, axes = plt.subplot_mosaic(
@@ -27,16 +33,17 @@ def explorer(
         figsize=(7.5 + 1.6 * width * len(encoders), 4.6),
         width_ratios=[2.2, 2.2, *[width] * len(encoders)],
         height_ratios=[1.8, 1],
+        FigureClass=Described,
+        alt=f"""Picture {number} and a changed version of it. Bars: the cosine between the features of the two,
+        {listed(f"{name} {cosine:.2f}" for name, cosine in cosines.items())}. Below each bar: the picture whose
+        features are nearest to those of the changed one.""",
     )
     plt.close(fig)
     show(axes["before"], measures.to_float(pictures[number]), "picture")
     show(axes["after"], changed[0], "changed")
-    cosines = []
-    for tile, (name, encoder) in zip(tiles, encoders.items(), strict=True):
-        cosine = measures.centred_cosine(features[name], measures.embed(encoder, changed))
-        cosines.append(cosine[number].item())
+    for tile, cosine in zip(tiles, similar.values(), strict=True):
         show(axes[tile], measures.to_float(pictures[cosine.argmax()]))
-    bars = axes["bars"].bar(list(encoders), cosines, color=OKABE_ITO[: len(encoders)])
+    bars = axes["bars"].bar(list(cosines), list(cosines.values()), color=OKABE_ITO[: len(encoders)])
     axes["bars"].bar_label(bars, fmt="%.2f", padding=2)
     axes["bars"].axhline(0, color="black", linewidth=1)
     axes["bars"].set(ylim=(-0.6, 1.15), yticks=(-0.5, 0, 0.5, 1), title="cosine of features, before and after")
@@ -47,7 +54,8 @@ def explorer(
 def gallery(pictures: Mapping[str, Tensor], columns: int = 6) -> Figure:
     """Pictures (C,H,W), uint8 or float in [0,1], each with its name as title, in rows of `columns` pictures."""
     rows = math.ceil(len(pictures) / columns)
-    fig, axes = figure(rows, columns, 2.3 * columns, 2.6 * rows)
+    alt = f"{len(pictures)} pictures, each with its name above it: {listed(pictures)}."
+    fig, axes = figure(rows, columns, 2.3 * columns, 2.6 * rows, alt)
     for axis in axes:
         axis.set_axis_off()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):

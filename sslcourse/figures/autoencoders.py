@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor, nn
 
 from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.described import course, listed, short, spelled
 from sslcourse.figures.drawing import SIDE
 from sslcourse.training import History
 
@@ -31,7 +32,9 @@ def scatter(axis: Axes, codes: Tensor, y: Tensor) -> None:
 
 def maps(codes: Mapping[str, Tensor], y: Tensor) -> Figure:
     """Codes (N,2) of the same samples with labels y (N,), with a panel for each named encoder."""
-    fig, axes = figure(1, len(codes), 7 * len(codes), 6)
+    alt = f"""Maps of two-dimensional codes by {listed(codes)}, side by side: code 1 to the right, code 2 upwards. Each
+    sample is drawn as the numeral of its class, so that one sees which classes lie apart and which overlap."""
+    fig, axes = figure(1, len(codes), 7 * len(codes), 6, alt)
     for axis, (name, plane) in zip(axes, codes.items(), strict=True):
         scatter(axis, plane.cpu(), y.cpu())
         axis.set_title(name)
@@ -41,7 +44,9 @@ def maps(codes: Mapping[str, Tensor], y: Tensor) -> Figure:
 @torch.no_grad()
 def walk(decoder: nn.Module, codes: Tensor, y: Tensor, code_1: float, code_2: float) -> Figure:
     """A code (code_1, code_2) among codes (N,2) of labels y (N,), and the digit that the decoder draws from it."""
-    fig, (left, right) = figure(1, 2, 12, 5.6)
+    alt = f"""Left: the two-dimensional codes of test digits, each drawn as the numeral of its class, with a ring at
+    ({code_1:.1f}, {code_2:.1f}). Right: the digit that the decoder draws from this code."""
+    fig, (left, right) = figure(1, 2, 12, 5.6, alt)
     scatter(left, codes.cpu(), y.cpu())
     left.plot(code_1, code_2, "o", markersize=20, markerfacecolor="none", markeredgecolor="black", markeredgewidth=3.5)
     left.set_title("test digits by code; the ring: here")
@@ -57,7 +62,9 @@ def errors(groups: Mapping[str, Mapping[str, float]], reference: Mapping[str, fl
     groups: {method: {column: error}}; reference: {name: error}, drawn as dotted lines. The axis is logarithmic, so that
     small differences between good methods can be seen beside large ones.
     """
-    fig, (axis,) = figure(1, 1, 11, 1.7 + 0.6 * len(groups))
+    lines = listed(f"{name} {short(value)}" for name, value in reference.items())
+    alt = f"Squared errors per test image as dots on a logarithmic axis{title and ', ' + title}. {spelled(groups)}."
+    fig, (axis,) = figure(1, 1, 11, 1.7 + 0.6 * len(groups), f"{alt} Dotted lines: {lines}.")
     columns = list(dict.fromkeys(name for row in groups.values() for name in row))
     for index, column in enumerate(columns):
         points = [(row[column], y) for y, row in enumerate(groups.values()) if column in row]
@@ -90,7 +97,13 @@ def runs(histories: Mapping[str, Mapping[str, History]]) -> Figure:
 
     There is a column for each optimiser and a line for each initialisation.
     """
-    fig, axes = figure(2, len(histories), 6.5 * len(histories), 7)
+    told = [
+        f"{optimiser}, {name}: loss {course(history.loss)}, std {course(history.std)}"
+        for optimiser, lines in histories.items()
+        for name, history in lines.items()
+    ]
+    alt = f"The loss and, below it, the spread of the codes (std) over epochs. {'; '.join(told)}."
+    fig, axes = figure(2, len(histories), 6.5 * len(histories), 7, alt)
     titles = {"loss": "loss (nats an image)", "std": "std of codes (0: collapsed)"}
     for row, (measure, title) in enumerate(titles.items()):
         curves = [getattr(history, measure) for lines in histories.values() for history in lines.values()]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from sslcourse.figures.described import Described, course, listed, spelled
 from sslcourse.measures import to_float
 from sslcourse.training import History
 
@@ -26,9 +27,13 @@ STYLE = {
 plt.rcParams.update(STYLE)
 
 
-def figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list]:
-    """A new figure of width x height inches, and the flat list of its rows x columns axes."""
-    fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+def figure(rows: int, columns: int, width: float, height: float, alt: str) -> tuple[Figure, list]:
+    """A new figure of width x height inches, and the flat list of its rows x columns axes.
+
+    alt: what a reader who cannot see should know: what is drawn, on which axes, and what is to be seen.
+    """
+    size = (width, height)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, FigureClass=Described, alt=alt)
     plt.close(fig)  # otherwise pyplot would show it a second time
     return fig, list(axes.flat)
 
@@ -45,10 +50,18 @@ def show(
     axis.spines[:].set_visible(False)
 
 
-def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions: Sequence[str] = ()) -> Figure:
-    """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]; captions are titles of columns."""
+def pictures(
+    batches: Mapping[str, Tensor], columns: int | None = None, captions: Sequence[str] = (), alt: str = ""
+) -> Figure:
+    """One row of pictures for each named batch (B,C,H,W), uint8 or float in [0,1]; captions are titles of columns.
+
+    alt: what is to be seen in them, where there is more to say than their names.
+    """
     columns = columns or min(len(batch) for batch in batches.values())
-    fig, axes = figure(len(batches), columns, 1.15 * columns + 1.6, 1.2 * len(batches))
+    names = "; ".join(" ".join(name.split()) for name in batches)
+    told = f"{len(batches)} row{'s' if len(batches) > 1 else ''} of {columns} pictures: {names}."
+    told += f" Above them: {listed(captions)}." if captions else ""
+    fig, axes = figure(len(batches), columns, 1.15 * columns + 1.6, 1.2 * len(batches), f"{told} {alt}")
     for row, (name, batch) in enumerate(batches.items()):
         for column, image in enumerate(to_float(batch[:columns]).cpu()):
             axis = axes[row * columns + column]
@@ -61,7 +74,12 @@ def pictures(batches: Mapping[str, Tensor], columns: int | None = None, captions
 
 def training(histories: Mapping[str, History]) -> Figure:
     """The loss and the two collapse meters over epochs, with a line for each named history."""
-    fig, axes = figure(1, 3, 13, 3.6)
+    meters = {"pretext loss": "loss", "std": "std", "effective rank": "rank"}
+    told = [
+        f"{name}: " + ", ".join(f"{meter} {course(getattr(history, values))}" for meter, values in meters.items())
+        for name, history in histories.items()
+    ]
+    fig, axes = figure(1, 3, 13, 3.6, f"The pretext loss and two collapse meters over epochs. {'; '.join(told)}.")
     titles = ("pretext loss (nats)", "std (0: collapsed)", "effective rank (1: collapsed)")
     for axis, title, values in zip(axes, titles, ("loss", "std", "rank"), strict=True):
         for (name, history), marker in zip(histories.items(), cycle("os^Dv"), strict=False):
@@ -92,7 +110,8 @@ def accuracies(
     table: {method: {column: accuracy}}. spread: {method: {column: (mean, std)}} over the ledger's seeds, drawn as a bar
     below the dot.
     """
-    fig, (axis,) = figure(1, 1, 10, 1.4 + (0.75 if spread else 0.5) * len(table))
+    alt = f"Accuracies on test as dots, from 0 to 1 (chance: {chance:.2f}){title and ', ' + title}. {spelled(table)}."
+    fig, (axis,) = figure(1, 1, 10, 1.4 + (0.75 if spread else 0.5) * len(table), alt)
     columns = list(dict.fromkeys(name for row in table.values() for name in row))
     markers = "osD^v"
     for index, column in enumerate(columns):
@@ -128,9 +147,9 @@ def confusion(
     """
     margin = 0.8 + 0.12 * max(map(len, rows))  # inches for the row names beside a matrix
     widths = [margin + len(columns) * max(0.72, 0.13 * max(map(len, columns))) for _, columns, _ in panels.values()]
-    fig, axes = plt.subplots(
-        1, len(panels), figsize=(sum(widths), 0.55 * len(rows) + 1.4), width_ratios=widths, squeeze=False
-    )
+    size = (sum(widths), 0.55 * len(rows) + 1.4)
+    look = {"figsize": size, "width_ratios": widths, "squeeze": False, "alt": confusion_told(panels, rows, ylabel)}
+    fig, axes = plt.subplots(1, len(panels), FigureClass=Described, **look)
     plt.close(fig)
     for axis, (title, (matrix, columns, xlabel)) in zip(axes.flat, panels.items(), strict=True):
         axis.imshow(matrix.numpy(), cmap="cividis", vmin=limits[0], vmax=limits[1], aspect="auto")
@@ -144,13 +163,25 @@ def confusion(
     return fig
 
 
+def confusion_told(panels: Mapping[str, tuple[Tensor, Sequence[str], str]], names: Sequence[str], ylabel: str) -> str:
+    """The alternative text of `confusion`: every number, row by row."""
+    told = []
+    for title, (matrix, columns, xlabel) in panels.items():
+        table = {name: dict(zip(columns, row, strict=True)) for name, row in zip(names, matrix.tolist(), strict=True)}
+        told.append(f"{title}, {listed(filter(None, (ylabel, xlabel)))}: {spelled(table)}.")
+    return f"Matrices of shares, from 0 to 1. {' '.join(told)}"
+
+
 def filters(weights: Mapping[str, Tensor], rows: int = 1, every: int = 1, columns: int = 12) -> Figure:
     """The columns of largest norm of each named weight matrix W (784,H), as pictures.
 
     Orange pixels turn a hidden unit on, purple ones turn it off; each picture has a colour scale of its own.
     rows: rows of pictures for each matrix; every=10 takes each tenth unit in the order of norms.
     """
-    fig, axes = figure(rows * len(weights), columns, 1.15 * columns + 1.6, 1.25 * rows * len(weights))
+    names = listed(weights) or "one network"
+    alt = f"The weights of {rows * columns} hidden units of {names}, each as a picture of {SIDE} x {SIDE} pixels."
+    alt += " Orange pixels turn a unit on, purple ones turn it off; units with the longest weight vectors come first."
+    fig, axes = figure(rows * len(weights), columns, 1.15 * columns + 1.6, 1.25 * rows * len(weights), alt)
     axes_left = iter(axes)
     for name, W in weights.items():
         longest = W.norm(dim=0).argsort(descending=True)[: rows * columns * every : every]

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.described import course, listed, short, spelled
 from sslcourse.figures.drawing import SIDE, band
 
 
@@ -19,7 +20,9 @@ def label_curves(panels: Mapping[str, Mapping], references: Mapping, spread: Map
     panels: {title: {method: {labels: accuracy}}}; references: {method: {labels: accuracy}}; the last budget is "all".
     spread: {method: {labels: (mean, std)}} over the ledger's seeds, drawn as a band.
     """
-    fig, axes = figure(1, len(panels), 5 * len(panels), 5)
+    told = " ".join(f"{title}: {spelled(methods)}." for title, methods in panels.items())
+    alt = f"Accuracy on test over labels a class (chance: {chance:.2f}), with a panel for each paradigm. {told}"
+    fig, axes = figure(1, len(panels), 5 * len(panels), 5, f"{alt} In all panels: {spelled(references)}.")
     greys = iter((("#000000", "-"), ("#777777", "--"), ("#777777", ":")))
     lines = {name: (*next(greys), None) for name in references}
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
@@ -48,7 +51,11 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor, step: int) -> Figure:
     nearest = torch.cdist(x, centroids).argmin(dim=1)
     mean = x.mean(dim=0)
     points, centres = ((rows - mean) @ plane for rows in (x, centroids))
-    fig, (left, middle, right) = figure(1, 3, 15, 4.6)
+    costs = [torch.cdist(x, c).min(dim=1).values.square().mean().item() for c in path]
+    alt = f"""k-means after {step} of {len(path) - 1} steps. Left: pictures as points in a plane, each in its cluster's
+    colour, with {len(centroids)} numbered centroids. Middle: the centroids as pictures. Right: the mean squared
+    distance to the nearest centroid over steps, {course(costs)}; at this step {short(costs[step])}."""
+    fig, (left, middle, right) = figure(1, 3, 15, 4.6, alt)
     for cluster in range(len(centroids)):
         color, marker = OKABE_ITO[cluster % 5], "o^"[cluster // 5]
         left.scatter(*points[nearest == cluster].T.tolist(), s=16, color=color, marker=marker, alpha=0.55, linewidth=0)
@@ -57,7 +64,6 @@ def kmeans(x: Tensor, path: list[Tensor], plane: Tensor, step: int) -> Figure:
         left.text(u, w, str(cluster), ha="center", va="center", fontsize=13, fontweight="bold", bbox=box)
     left.set(xlabel="first principal component", ylabel="second", xticks=[], yticks=[], title="pictures and centroids")
     show_centroids(middle, centroids, f"centroids after {step} step{'' if step == 1 else 's'}")
-    costs = [torch.cdist(x, c).min(dim=1).values.square().mean().item() for c in path]
     right.plot(costs, color="#777777")
     right.plot(step, costs[step], "o", ms=12, color=OKABE_ITO[1])
     right.set(xlabel="step", title="mean squared distance\nto the nearest centroid")
@@ -78,7 +84,9 @@ def show_centroids(axis: Axes, centroids: Tensor, title: str) -> None:
 
 def clouds(groups: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Figure:
     """Points (column, row) in a picture, rows downwards, with a colour and a marker for each named group (N,2)."""
-    fig, (axis,) = figure(1, 1, 8, 5)
+    centres = {name: points.float().mean(dim=0).tolist() for name, points in groups.items()}
+    told = listed(f"{name} around {xlabel} {x:.1f}, {ylabel} {y:.1f}" for name, (x, y) in centres.items())
+    fig, (axis,) = figure(1, 1, 8, 5, f"Clouds of points, {xlabel} to the right and {ylabel} downwards: {told}.")
     for (name, points), marker in zip(groups.items(), "os^Dv", strict=False):
         axis.scatter(*points.T.tolist(), s=25, marker=marker, alpha=0.6, linewidth=0, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel)
@@ -89,7 +97,9 @@ def clouds(groups: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Figure:
 
 def bits(table: Mapping[str, float]) -> Figure:
     """Bits a sample, {target: bits}, as bars on a logarithmic axis, each with its value."""
-    fig, (axis,) = figure(1, 1, 10, 1.4 + 0.55 * len(table))
+    told = listed(f"{name} {short(value)}" for name, value in table.items())
+    alt = f"Bits a sample, estimated, as bars on a logarithmic axis: {told}."
+    fig, (axis,) = figure(1, 1, 10, 1.4 + 0.55 * len(table), alt)
     axis.barh(list(table), list(table.values()), color=OKABE_ITO[0])
     for y, value in enumerate(table.values()):
         text = f"{value:.2f}" if value < 10 else f"{value:,.0f}"

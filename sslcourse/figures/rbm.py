@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.described import course, listed, short
 from sslcourse.figures.drawing import SIDE
 from sslcourse.origins.rbm import RBM
 
@@ -25,7 +26,12 @@ def chain(rbm: RBM, states: Tensor, steps: int) -> Figure:
     v = states[steps : steps + 1]
     p_h = rbm(v)
     h = (torch.rand(p_h.shape, generator=torch.Generator().manual_seed(steps)) < p_h.cpu()).to(p_h)
-    fig, axes = figure(1, 4, 15, 3.9)
+    energy = rbm.free_energy(states).cpu()
+    alt = f"""A Gibbs chain at step {steps} of {len(states) - 1}. Three pictures: the visible units v; the probability
+    of each of {rbm.dim} hidden units given v, above one half for {(p_h > 0.5).sum()} of them; the probabilities of v
+    given hidden units drawn from these. A curve: the free energy of v by step, {course(energy.tolist())} nats; at this
+    step {short(energy[steps].item())}."""
+    fig, axes = figure(1, 4, 15, 3.9, alt)
     height = next(n for n in range(int(rbm.dim**0.5), 0, -1) if rbm.dim % n == 0)
     pictures = {
         f"v at step {steps}": v.view(1, SIDE, SIDE),
@@ -34,7 +40,6 @@ def chain(rbm: RBM, states: Tensor, steps: int) -> Figure:
     }
     for axis, (title, picture) in zip(axes, pictures.items(), strict=False):
         show(axis, picture, title)
-    energy = rbm.free_energy(states).cpu()
     axes[3].plot(energy, color=OKABE_ITO[0])
     axes[3].plot(steps, energy[steps], "o", color=OKABE_ITO[1], markersize=12)
     axes[3].set(title="F(v) by step (nats)", xlabel="Gibbs steps")
@@ -43,7 +48,10 @@ def chain(rbm: RBM, states: Tensor, steps: int) -> Figure:
 
 def free_energies(groups: Mapping[str, Tensor]) -> Figure:
     """Histograms of free energies (N,) in nats, with a colour for each named group."""
-    fig, (axis,) = figure(1, 1, 11, 4)
+    means = listed(f"{name} {short(values.mean().item())}" for name, values in groups.items())
+    fig, (axis,) = figure(
+        1, 1, 11, 4, f"Histograms of free energies in nats (left: likely to the model). Means: {means}."
+    )
     energies = torch.cat(list(groups.values()))
     bins = torch.linspace(energies.min().item(), energies.max().item(), 80).tolist()
     for index, (name, values) in enumerate(groups.items()):
@@ -58,7 +66,9 @@ def phases(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
 
     curves: {quantity: {run: values from epoch 0}}.
     """
-    fig, axes = figure(1, len(curves), 4.6 * len(curves), 3.9)
+    told = [f"{title}, {run}: {course(values)}" for title, runs in curves.items() for run, values in runs.items()]
+    alt = f"Curves over epochs, in nats, with a panel for each quantity. {'; '.join(told)}."
+    fig, axes = figure(1, len(curves), 4.6 * len(curves), 3.9, alt)
     for axis, (title, lines) in zip(axes, curves.items(), strict=True):
         for index, (name, values) in enumerate(lines.items()):
             axis.plot(values, "os^D"[index] + "-", color=OKABE_ITO[index], label=name)
@@ -69,7 +79,14 @@ def phases(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
 
 def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]) -> Figure:
     """Errors of log Z as AIS estimates it, in nats: {machine: {start: {annealing steps: errors of the repeats}}}."""
-    fig, axes = figure(1, len(errors), 6.5 * len(errors), 4.2)
+    told = [
+        f"{machine}, from {start}: "
+        + listed(f"{short(sum(found) / len(found))} with {steps} steps" for steps, found in by_steps.items())
+        for machine, starts in errors.items()
+        for start, by_steps in starts.items()
+    ]
+    alt = f"Errors of log Z as AIS estimates it, in nats, over annealing steps. Means: {'; '.join(told)}."
+    fig, axes = figure(1, len(errors), 6.5 * len(errors), 4.2, alt)
     for axis, (machine, starts) in zip(axes, errors.items(), strict=True):
         axis.axhspan(-0.5, 0.5, color=OKABE_ITO[2], alpha=0.25, label="within half a nat")
         for index, (start, by_steps) in enumerate(starts.items()):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sslcourse.augment import functional
 from sslcourse.figures import OKABE_ITO, Control, explore, figure, show
+from sslcourse.figures.described import listed
 
 ANGLES = torch.arange(0, 361, 5.0)
 
@@ -21,10 +22,13 @@ def turned(pictures: Tensor, answer: Callable, degrees: float, picture: int) -> 
     """
     original = pictures[picture % len(pictures)]
     rotated = functional.rotate(original[None], torch.tensor([float(degrees)]))
-    fig, (left, middle, right) = figure(1, 3, 15, 4.4)
+    said = {f"{90 * turn}°": share for turn, share in enumerate(answer(rotated)[0].tolist())}
+    told = listed(f"{name} {share:.2f}" for name, share in said.items())
+    alt = f"""Left: picture {picture}, turned by {degrees:g} degrees. Middle: the probabilities that the network gives
+    the four turns, {told}. Right: these probabilities over all angles from 0 to 360 degrees, a curve for each turn."""
+    fig, (left, middle, right) = figure(1, 3, 15, 4.4, alt)
     show(left, rotated[0], f"turned by {degrees:g} degrees")
-    names = [f"{90 * turn}°" for turn in range(4)]
-    middle.bar(names, answer(rotated)[0].tolist(), color=OKABE_ITO[:4])
+    middle.bar(list(said), list(said.values()), color=OKABE_ITO[:4])
     middle.set(ylim=(0, 1), xlabel="turn z", ylabel="P(z | picture)", title="what the network says")
     at_all_angles(right, original, answer, "at all angles")
     right.axvline(degrees, color="gray")
@@ -42,7 +46,9 @@ def at_all_angles(axis: Axes, picture: Tensor, answer: Callable, title: str) -> 
 
 def turned_beside(pictures: Mapping[str, Tensor], answer: Callable) -> Figure:
     """The probabilities of the four turns at all angles, with a panel for each named picture (C,H,W); see `turned`."""
-    fig, axes = figure(1, len(pictures), 5 * len(pictures), 4)
+    alt = f"""The probabilities of the four turns 0°, 90°, 180° and 270°, a curve for each, over the angle by which a
+    picture is turned. A panel for each picture: {listed(pictures)}."""
+    fig, axes = figure(1, len(pictures), 5 * len(pictures), 4, alt)
     for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
         at_all_angles(axis, picture, answer, name)
     axes[0].set_ylabel("P(z | picture)")

@@ -19,18 +19,24 @@ def temperature_matrix(v: Tensor, z: Tensor, temperature: float, row: int = 0) -
     n = len(v)
     logits = similarity_logits(v, temperature)
     probability = logits.softmax(dim=1).cpu()
-    fig, (left, right) = figure(1, 2, 12, 5)
-    image = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
-    for i, j in enumerate(z.tolist()):
-        left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
-    left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
     loss = F.cross_entropy(logits, z).item()
-    left.set_title(f"P(j is i's partner)\ntemperature {temperature:.3g}, loss {loss:.2f}")
-    fig.colorbar(image, ax=left, shrink=0.8)
     negatives = torch.ones(n, dtype=torch.bool)
     negatives[[row, int(z[row])]] = False
     shares = probability[row, negatives].sort(descending=True).values
     shares = (shares / shares.sum()).numpy()
+    right_ones = probability[torch.arange(n), z.cpu()].mean()
+    alt = f"""Left: a matrix of {n} x {n} views at temperature {temperature:.3g}. The colour of cell (i, j) is the
+    probability that j is the partner of i. True partners are outlined: they get {right_ones:.2f} on average, and the
+    loss is {loss:.2f}. Right: the share of each of {len(shares)} negatives in pushing row {row} away, as bars, the most
+    similar first: {shares[0]:.2f} for the first and {shares[-1]:.2f} for the last, where equal shares would be
+    {1 / len(shares):.2f}."""
+    fig, (left, right) = figure(1, 2, 12, 5, alt)
+    image = left.imshow(probability.numpy(), cmap="viridis", vmin=0, vmax=1)
+    for i, j in enumerate(z.tolist()):
+        left.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="#E69F00", linewidth=2))
+    left.set(xlabel="candidate j", ylabel="row i", xticks=[0, n // 2, n - 1], yticks=[0, n // 2, n - 1])
+    left.set_title(f"P(j is i's partner)\ntemperature {temperature:.3g}, loss {loss:.2f}")
+    fig.colorbar(image, ax=left, shrink=0.8)
     right.bar(range(1, len(shares) + 1), shares, color=OKABE_ITO[0])
     right.axhline(1 / len(shares), color="gray", linestyle=":", linewidth=2, label="equal shares")
     right.set(xlabel="negatives, most similar first", ylabel="share of the push", ylim=(0, 1))

@@ -5,7 +5,6 @@ script, such as `sslcourse run`, gets the figure alone, and does not need ipywid
 """
 
 import html
-import io
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from sslcourse.errors import CourseError
+from sslcourse.figures.described import markup
 
 
 class Control:
@@ -77,12 +77,10 @@ def show_live(draw: Callable[..., Figure], first: Figure, widgets: dict) -> None
 
 
 def image(figure: Figure):
-    """A figure as a PNG for the cell's output."""
-    from IPython.display import Image
+    """A figure with its alternative text for the cell's output; always as large, or it would jump as sliders move."""
+    from IPython.display import HTML
 
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return Image(file.getvalue())
+    return HTML(markup(figure))
 
 
 def failure(text: str):

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
 from sslcourse.figures import OKABE_ITO, Control, explore, figure
+from sslcourse.figures.described import listed
 from sslcourse.origins.word2vec import cooccurrences
 from sslcourse.origins.word_questions import Lexicon
 
@@ -22,7 +23,6 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
     which leaves out accidents of rare words; those listed for every chosen word are orange and hatched.
     CourseError for a word that is not in the corpus.
     """
-    fig, axes = figure(1, len(chosen), 6 * len(chosen), 4.6)
     by_chance = words.bincount(minlength=len(vocabulary)) / len(words)
     lists = []
     for word in chosen:
@@ -34,12 +34,15 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
         best = best[ratio[best].argsort(descending=True, stable=True)].tolist()
         lists.append({vocabulary[token]: ratio[token].item() for token in best})
     common = set.intersection(*map(set, lists))
-    for axis, word, listed in zip(axes, chosen, lists, strict=True):
-        bars = axis.barh(range(SHOWN), list(listed.values()), color=OKABE_ITO[0])
-        for bar, other in zip(bars, listed, strict=True):
+    told = " ".join(f'Near "{word}": {listed(near)}.' for word, near in zip(chosen, lists, strict=True))
+    alt = f"Words within {window} places of a word, with how many times as often as by chance, as bars. {told}"
+    fig, axes = figure(1, len(chosen), 6 * len(chosen), 4.6, f"{alt} Near all: {listed(sorted(common) or ['none'])}.")
+    for axis, word, near in zip(axes, chosen, lists, strict=True):
+        bars = axis.barh(range(SHOWN), list(near.values()), color=OKABE_ITO[0])
+        for bar, other in zip(bars, near, strict=True):
             if other in common:
                 bar.set(facecolor=OKABE_ITO[1], hatch="//", edgecolor="white")
-        axis.set(yticks=range(SHOWN), yticklabels=list(listed), xscale="log", xlabel="times as often as by chance")
+        axis.set(yticks=range(SHOWN), yticklabels=list(near), xscale="log", xlabel="times as often as by chance")
         axis.set_title(f'within {window} of "{word}"')
         axis.invert_yaxis()
     return fig
@@ -47,13 +50,15 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
 
 def analogy(lexicons: Mapping[str, Lexicon], a: str, b: str, c: str, weight: float) -> Figure:
     """The words nearest to v(c) + weight (v(b) - v(a)), with a panel for each named lexicon; a, b and c are orange."""
-    fig, axes = figure(1, len(lexicons), 6 * len(lexicons), 4.8)
+    nearest = {name: lexicon.analogy(a, b, c, SHOWN, weight, open_to_all=True) for name, lexicon in lexicons.items()}
+    told = "; ".join(f"{name}: {listed(word for word, _ in found)}" for name, found in nearest.items())
+    alt = f"The words nearest to {c} + {weight:g} · ({b} − {a}), with their cosines as bars. {told}."
+    fig, axes = figure(1, len(lexicons), 6 * len(lexicons), 4.8, alt)
     fig.suptitle(f"{c} + {weight:g} · ({b} − {a})", fontsize=17)
-    for axis, (name, lexicon) in zip(axes, lexicons.items(), strict=True):
-        listed = lexicon.analogy(a, b, c, SHOWN, weight, open_to_all=True)
-        colors = [OKABE_ITO[4] if word in (a, b, c) else OKABE_ITO[0] for word, _ in listed]
-        axis.barh(range(SHOWN), [cosine for _, cosine in listed], color=colors)
-        axis.set(yticks=range(SHOWN), yticklabels=[word for word, _ in listed], xlim=(0, 1), xlabel="cosine")
+    for axis, (name, found) in zip(axes, nearest.items(), strict=True):
+        colors = [OKABE_ITO[4] if word in (a, b, c) else OKABE_ITO[0] for word, _ in found]
+        axis.barh(range(SHOWN), [cosine for _, cosine in found], color=colors)
+        axis.set(yticks=range(SHOWN), yticklabels=[word for word, _ in found], xlim=(0, 1), xlabel="cosine")
         axis.set_title(f"{name}: the nearest words")
         axis.invert_yaxis()
     return fig
@@ -61,9 +66,11 @@ def analogy(lexicons: Mapping[str, Lexicon], a: str, b: str, c: str, weight: flo
 
 def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
     """For each pair (a, b), the cosine of v(b) - v(a) with the mean of the other pairs' differences, as bars."""
-    fig, (axis,) = figure(1, 1, 10, 1.2 + 0.45 * len(pairs))
     steps = torch.stack([lexicon[b] - lexicon[a] for a, b in pairs])
     cosines = F.cosine_similarity(steps, steps.sum(dim=0) - steps)
+    told = listed(f"{a} to {b} {cosine:.2f}" for (a, b), cosine in zip(pairs, cosines.tolist(), strict=True))
+    alt = f"The cosine of each pair's step with the mean of the other pairs' steps, as bars (0: no relation): {told}."
+    fig, (axis,) = figure(1, 1, 10, 1.2 + 0.45 * len(pairs), alt)
     axis.barh(range(len(pairs)), cosines.tolist(), color=OKABE_ITO[0])
     axis.set(yticks=range(len(pairs)), yticklabels=[f"{a} → {b}" for a, b in pairs])
     axis.set_xlim(min(0, cosines.min().item()) - 0.1, 1)
@@ -75,8 +82,12 @@ def agreement(lexicon: Lexicon, pairs: Sequence[tuple[str, str]]) -> Figure:
 
 def noise(counts: Tensor, probabilities: Mapping[str, Tensor]) -> Figure:
     """Named distributions (V,) over words against the counts (V,) of the words, on logarithmic axes."""
-    fig, (axis,) = figure(1, 1, 9, 4.6)
     order = counts.argsort(descending=True)[: int((counts > 0).sum())]
+    rare, frequent = order[-1], order[0]
+    told = listed(f"{name} {p[frequent] / p[rare]:,.0f} times" for name, p in probabilities.items())
+    alt = f"""The chance of being drawn over a word's occurrences in the corpus, both logarithmic, a line for each
+    distribution. The most frequent word is drawn this many times as often as the rarest: {told}."""
+    fig, (axis,) = figure(1, 1, 9, 4.6, alt)
     for (name, p), style in zip(probabilities.items(), ("-", "--", ":"), strict=False):
         axis.plot(counts[order].numpy(), p[order].numpy(), style, label=name)
     axis.set(xscale="log", yscale="log", xlabel="occurrences in the corpus", ylabel="chance of being drawn")
@@ -86,7 +97,11 @@ def noise(counts: Tensor, probabilities: Mapping[str, Tensor]) -> Figure:
 
 def leaning(groups: Mapping[str, Mapping[str, float]], left: str, right: str) -> Figure:
     """Words as dots at their cosine with the direction from left to right, in rows: {group: {word: cosine}}."""
-    fig, (axis,) = figure(1, 1, 12, 1.2 + 1.7 * len(groups))
+    lines = [
+        f"{name}: {listed(f'{word} {cosine:.2f}' for word, cosine in words.items())}" for name, words in groups.items()
+    ]
+    alt = f"Words as dots at their cosine with the direction from {left} to {right}. {'; '.join(lines)}."
+    fig, (axis,) = figure(1, 1, 12, 1.2 + 1.7 * len(groups), alt)
     for row, words in enumerate(groups.values()):
         for n, (word, cosine) in enumerate(sorted(words.items(), key=lambda item: item[1])):
             y = row + (n % 5 - 2) * 0.18  # neighbouring words differ in height, so that they can be read
