@@ -41,6 +41,11 @@ def calibrate(encoder: nn.Module, unlabeled: Unlabeled, views: Callable | None =
     return encoder
 
 
+def block(c_in: int, c_out: int, **shape) -> tuple[nn.Module, ...]:
+    """A convolution of this shape, batch normalisation, ReLU: (B,c_in,H,W) -> (B,c_out,H',W')."""
+    return nn.Conv2d(c_in, c_out, bias=False, **shape), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)
+
+
 class ConvNet(nn.Module):
     """Patches of 4x4 pixels, two 3x3 convolutions with pooling between, the mean over positions: (B,C,H,W) -> (B,dim).
 
@@ -53,15 +58,35 @@ class ConvNet(nn.Module):
         usual = (48, 96, 192)
         first, second, self.dim = widths or budget(cpu=usual, gpu=usual, smoke=(8, 16, 32))
         self.layers = nn.Sequential(
-            *self._block(in_channels, first, kernel_size=4, stride=4),
-            *self._block(first, second, kernel_size=3, padding=1),
+            *block(in_channels, first, kernel_size=4, stride=4),
+            *block(first, second, kernel_size=3, padding=1),
             nn.MaxPool2d(2),
-            *self._block(second, self.dim, kernel_size=3, padding=1),
+            *block(second, self.dim, kernel_size=3, padding=1),
         )
 
-    @staticmethod
-    def _block(c_in: int, c_out: int, **shape) -> tuple[nn.Module, ...]:
-        return nn.Conv2d(c_in, c_out, bias=False, **shape), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x - 0.5).mean(dim=(2, 3))
+
+
+class FineConvNet(nn.Module):
+    """As ConvNet, with an eye for thin strokes: a 5x5 convolution and three 3x3 ones: (B,C,H,W) -> (B,dim).
+
+    H and W are at least 8. A view takes more than twice as long as ConvNet's. On validation data, at equal time, it
+    is far ahead on `symbols`, and no better on `digits`.
+    """
+
+    def __init__(self, in_channels: int):
+        super().__init__()
+        usual = (24, 48, 96, 192)
+        first, second, third, self.dim = budget(cpu=usual, gpu=(48, 96, 192, 384), smoke=(4, 8, 16, 32))
+        self.layers = nn.Sequential(
+            *block(in_channels, first, kernel_size=5, stride=2, padding=2),
+            *block(first, second, kernel_size=3, padding=1),
+            nn.MaxPool2d(2),
+            *block(second, third, kernel_size=3, padding=1),
+            nn.MaxPool2d(2),
+            *block(third, self.dim, kernel_size=3, padding=1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x - 0.5).mean(dim=(2, 3))

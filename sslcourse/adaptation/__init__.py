@@ -8,14 +8,15 @@ from sslcourse.adaptation.finetune import STEPS, accuracy, fine_tune, fit, learn
 from sslcourse.adaptation.frozen import Frozen, linear_probe
 from sslcourse.adaptation.labels import few_labels, in_all, label_budgets, labeled_rows, min_labels
 from sslcourse.adaptation.nearest import by_neighbours, by_prototypes, prototypes
+from sslcourse.adaptation.one_shot import one_shot, one_shot_references, one_shots, recognition, supervised_on_one
 from sslcourse.adaptation.probe import Result, probe_step, train_probe
 from sslcourse.adaptation.references import budgets, references
 from sslcourse.adaptation.supervised import supervised
 from sslcourse.adaptation.zero_shot import attribute_probe, by_description
 
 __all__ = [
-    "Frozen",
     "STEPS",
+    "Frozen",
     "Result",
     "accuracy",
     "add_lora",
@@ -25,18 +26,23 @@ __all__ = [
     "by_neighbours",
     "by_prototypes",
     "few_labels",
+    "fine_tune",
+    "fit",
     "in_all",
     "label_budgets",
     "labeled_rows",
-    "fine_tune",
-    "fit",
     "learned",
     "linear_probe",
     "lora",
     "min_labels",
+    "one_shot",
+    "one_shot_references",
+    "one_shots",
     "probe_step",
     "prototypes",
+    "recognition",
     "references",
     "supervised",
+    "supervised_on_one",
     "train_probe",
 ]

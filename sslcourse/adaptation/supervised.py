@@ -38,17 +38,22 @@ def supervised(
     h = encoder() if encoder else untrained(data)
     model = nn.Sequential(h, nn.Linear(h.dim, len(data.classes))).to(best_device())
     train = few_labels(data.train, labels_per_class, seed)
-    settings = {
-        "data": data.name,
+    settings = settings_of(data.name, train, steps(train), seed, h)
+    return kept(model, settings, lambda: train_on(model, train, data, seed))
+
+
+def settings_of(name: str, train: Split, steps: int, seed: int, encoder: nn.Module) -> dict:
+    """All on which a trained reference depends, and by which it is known in the cache."""
+    return {
+        "data": name,
         "samples": digest(train),
-        "steps": steps(train),
+        "steps": steps,
         "seed": seed,
-        "encoder": repr(h),
+        "encoder": repr(encoder),
         "device": best_device().type,
         "torch": torch.__version__,
         "code": code(),
     }
-    return kept(model, settings, lambda: train_on(model, train, data, seed))
 
 
 def steps(train: Split) -> int:

@@ -1,0 +1,162 @@
+"""One picture of each class: is a symbol that was never seen before known again, distorted or drawn in another way?"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sslcourse import augment, encoders, measures
+from sslcourse.adaptation.finetune import fit
+from sslcourse.adaptation.probe import hits
+from sslcourse.adaptation.supervised import kept, settings_of
+from sslcourse.data import Data, Split
+from sslcourse.devices import best_device, budget
+from sslcourse.ledger import Log
+
+DRAWINGS = {"same drawing": 0, "other drawing": 1}  # as the one that is known, or the symbol's other one
+WAYS, EPISODES = 20, 200  # symbols in a small task, and how many small tasks; the large task has all symbols
+QUERIES = 5  # distorted pictures of each symbol that are asked for
+SUPPORTS = 16  # views of a symbol's one picture, whose features are averaged
+FLOORS = (None, 0.03, 0.1, 0.3)  # of whitening; None: features as they are
+STEPS = 800  # of supervised training, chosen on validation symbols
+
+Tasks = dict[str, float]  # accuracies of "same drawing, of 20", "same drawing, of N", and of the other drawing
+
+
+class Whitening(nn.Module):
+    """Features (N,D) less their mean, with equal variance in all directions but the weakest.
+
+    floor: what is added to every standard deviation, in units of the largest; None leaves features as they are. Mean
+    and directions are those of features h, which takes no label.
+    """
+
+    def __init__(self, floor: float | None, h: Tensor):
+        super().__init__()
+        mean, turn = torch.zeros(h.shape[1]), torch.eye(h.shape[1])
+        if floor is not None:
+            mean = h.mean(dim=0)
+            _, scale, directions = torch.linalg.svd(h - mean, full_matrices=False)
+            turn = directions.T / (scale / scale[0] + floor)
+        self.register_buffer("mean", mean)
+        self.register_buffer("turn", turn)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return (h - self.mean) @ self.turn
+
+
+class HOG(nn.Module):
+    """Histograms of oriented gradients, features made by hand: (B,1,32,32) -> (B,324) (Dalal and Triggs, 2005)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        from skimage.feature import hog
+
+        shape = {"orientations": 9, "pixels_per_cell": (8, 8), "cells_per_block": (2, 2)}
+        return torch.stack([torch.from_numpy(hog(picture, **shape)) for picture in x[:, 0].cpu().numpy()]).float()
+
+
+def one_shots(
+    methods: Mapping[str, nn.Module | Callable[[], Tasks]],
+    data: Data,
+    seed: int = 0,
+    log: Log | None = None,
+    group: str = "one-shot",
+) -> dict[str, Tasks]:
+    """A lesson's table: how often each method knows a test symbol of which it was shown one picture.
+
+    methods: a frozen encoder, or a function that gives the accuracies. Where there is a log, they are recorded under
+    group/method/task.
+    """
+    table = {}
+    for method, adapted in methods.items():
+        table[method] = one_shot(adapted, data, seed) if isinstance(adapted, nn.Module) else adapted()
+        for task, value in table[method].items() if log else ():
+            log.record(f"{group}/{method}/{task}", value, unit="accuracy")
+    return table
+
+
+def one_shot_references(
+    data: Data, encoder: Callable[[], nn.Module], seed: int = 0, log: Log | None = None, group: str = "one-shot"
+) -> dict[str, Tasks]:
+    """What every pretrained encoder must stand beside: pixels, features made by hand, random init, supervised.
+
+    "supervised" is the same network, trained on the one picture of each test symbol, under the same distortions.
+    """
+    torch.manual_seed(seed)
+    random = encoders.calibrate(encoder().to(best_device()), data.unlabeled(), augment.symbols(), seed)
+    supervised = supervised_on_one(data.test, seed, encoder)
+    methods = {
+        "raw input": nn.Flatten(),
+        "HOG": HOG(),
+        "random init": random,
+        "supervised": lambda: recognition(lambda x: measures.embed(supervised, x), data.test, seed),
+    }
+    return one_shots(methods, data, seed, log, group)
+
+
+def one_shot(encoder: nn.Module, data: Data, seed: int = 0) -> Tasks:
+    """How often a frozen encoder knows a test symbol of which it is shown one picture.
+
+    Each symbol is represented by the mean of unit-length features of its picture's views; a query goes to the nearest
+    by cosine. Validation symbols decide whether, and how far, features are whitened.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    h = measures.embed(encoder, augment.symbols()(measures.to_float(data.train.x), chance)).cpu()
+
+    def tasks(floor: float | None, cards: Split) -> Tasks:
+        near = Whitening(floor, h)
+        known = prototypes_of(encoder, near, cards, seed)
+        return recognition(lambda x: F.normalize(near(measures.embed(encoder, x).cpu()), dim=1) @ known.T, cards, seed)
+
+    best = max(FLOORS, key=lambda floor: sum(tasks(floor, data.val).values()))
+    return tasks(best, data.test)
+
+
+def prototypes_of(encoder: nn.Module, near: nn.Module, cards: Split, seed: int) -> Tensor:
+    """A unit vector (N,D) for each card: the mean of unit-length features of views of its left drawing."""
+    chance = torch.Generator().manual_seed(seed)
+    views = augment.symbols(0)(measures.to_float(cards.x).repeat_interleave(SUPPORTS, dim=0), chance)
+    h = F.normalize(near(measures.embed(encoder, views).cpu()), dim=1)
+    return F.normalize(h.view(len(cards), SUPPORTS, -1).mean(dim=1), dim=1)
+
+
+def recognition(score: Callable[[Tensor], Tensor], cards: Split, seed: int = 0) -> Tasks:
+    """How often the right one of all N cards has the highest score, and the right one of 20 drawn at random.
+
+    score: distorted pictures (M,1,H,W) -> scores (M,N). The seed draws the distortions and the small tasks.
+    """
+    chance, found = torch.Generator().manual_seed(seed), {}
+    for name, which in DRAWINGS.items():
+        queries = augment.symbols(which)(measures.to_float(cards.x).repeat_interleave(QUERIES, dim=0), chance)
+        scores = score(queries).cpu()
+        right = torch.arange(len(cards)).repeat_interleave(QUERIES)
+        found[f"{name}, of {WAYS}"] = small_tasks(scores, chance)
+        found[f"{name}, of {len(cards)}"] = hits(scores.argmax(dim=1), right)
+    return found
+
+
+def small_tasks(scores: Tensor, chance: torch.Generator) -> float:
+    """Accuracy over tasks of 20 symbols drawn at random, one query a symbol, from scores (N * QUERIES, N)."""
+    drawn = torch.rand(EPISODES, scores.shape[1], generator=chance).topk(WAYS, dim=1).indices
+    rows = drawn * QUERIES + torch.randint(QUERIES, drawn.shape, generator=chance)
+    guess = scores[rows[:, :, None], drawn[:, None, :]].argmax(dim=2)
+    return hits(guess, torch.arange(WAYS).expand_as(guess))
+
+
+def supervised_on_one(cards: Split, seed: int, encoder: Callable[[], nn.Module]) -> nn.Sequential:
+    """An encoder and a linear layer trained from scratch to tell cards apart, on views of their left drawings.
+
+    The views are those of pretraining, but for the other drawing, which nobody has of a symbol that is new. Nothing is
+    selected. What was trained once on this machine is read again.
+    """
+    torch.manual_seed(seed)
+    h = encoder()
+    model = nn.Sequential(h, nn.Linear(h.dim, len(cards))).to(best_device())
+    return kept(model, settings_of("one picture a class", cards, STEPS, seed, h), lambda: learn(model, cards, seed))
+
+
+def learn(model: nn.Module, cards: Split, seed: int) -> None:
+    """Train a classifier of cards, in place, on views of their left drawings."""
+    labeled = Split(cards.x, torch.arange(len(cards)))
+    samples = 256 * budget(cpu=STEPS, gpu=2 * STEPS, smoke=1)
+    fit(model, labeled, augment.symbols(0), samples, torch.Generator().manual_seed(seed))
