@@ -102,13 +102,13 @@ def test_sprites_drawn_together_are_the_same_as_one_by_one():
 
 def test_an_unknown_name_gets_one_sentence():
     for ask in (data.load, data.available):
-        with pytest.raises(CourseError, match="no data set 'cifar'; choose one of digits, photos, scripture, sprites"):
+        with pytest.raises(CourseError, match="no data set 'cifar'; choose one of digits, photos, scripture, sprites, symbols"):
             ask("cifar")
 
 
 def test_every_data_set_says_where_it_comes_from():
     described = data.describe()
-    assert [entry["name"] for entry in described] == [*NAMES, *downloaded.ARCHIVES]
+    assert [entry["name"] for entry in described] == [*NAMES, "symbols", *downloaded.ARCHIVES]
     assert all(entry[key] for entry in described for key in ("what", "source", "licence", "where"))
     assert all(data.available(name) for name in NAMES)
 

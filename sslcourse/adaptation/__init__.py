@@ -4,6 +4,7 @@ From what leaves theta* alone to what moves it: prototypes and neighbours, a lin
 """
 
 from sslcourse.adaptation.adapters import add_lora, lora
+from sslcourse.adaptation.explained import explained
 from sslcourse.adaptation.finetune import STEPS, accuracy, fine_tune, fit, learned
 from sslcourse.adaptation.frozen import Frozen, linear_probe
 from sslcourse.adaptation.labels import few_labels, in_all, label_budgets, labeled_rows, min_labels
@@ -25,6 +26,7 @@ __all__ = [
     "by_description",
     "by_neighbours",
     "by_prototypes",
+    "explained",
     "few_labels",
     "fine_tune",
     "fit",

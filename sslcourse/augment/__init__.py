@@ -21,7 +21,7 @@ from sslcourse.augment.drawn import (
     simclr,
 )
 from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
-from sslcourse.augment.symbols import Affine, Drawing, drawing, symbols
+from sslcourse.augment.symbols import Affine, Drawing, drawing, placed, symbols
 
 __all__ = [
     "FIGURE_4",
@@ -43,6 +43,7 @@ __all__ = [
     "drawing",
     "figure_4",
     "jitter",
+    "placed",
     "simclr",
     "symbols",
     "to_grey",

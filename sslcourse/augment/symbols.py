@@ -8,7 +8,7 @@ from sslcourse.augment.drawn import Augmentation, Blur, Compose, Jitter, Noise, 
 
 
 def drawing(x: Tensor, which: int | Tensor) -> Tensor:
-    """One drawing of each card x (B,C,H,2W), the left (0) or the right (1): (B,C,H,W). which: for all, or (B,) int64."""
+    """One drawing of each card x (B,C,H,2W), the left (0) or the right (1), for all or by which (B,): (B,C,H,W)."""
     halves = torch.stack(x.chunk(2, dim=3))
     if isinstance(which, int):
         return halves[which]
@@ -45,6 +45,19 @@ class Affine(Augmentation):
 
 
 def symbols(which: int | None = None, strength: float = 1.0) -> Compose:
-    """Views (B,1,H,W) of cards with two drawings (B,1,H,2W): of the one named or, by default, of one drawn at random."""
+    """Views (B,1,H,W) of cards with two drawings (B,1,H,2W): of the one named or, by default, of either."""
     distortions = Affine(strength), Jitter(0.5 * strength), Blur(0.5 * strength, p=0.5), Noise(0.5 * strength)
     return Compose(Drawing(which), *distortions)
+
+
+def placed(cards: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """Pictures (B,1,H,W) of cards, placed and lit as drawn, and how: {factor: (B,)}, of the factors below.
+
+    "size": log of the scale; "turn": degrees; "from left", "from above": shifts in pictures; "brightness": a factor.
+    """
+    reach = {"size": 0.3, "turn": 30, "from left": 1 / 8, "from above": 1 / 8, "brightness": 0.4}
+    factors = {name: uniform(cards, generator, -limit, limit) for name, limit in reach.items()}
+    shift = torch.stack([factors["from left"], factors["from above"]], dim=1)
+    still = torch.zeros(len(cards), device=cards.device)
+    x = functional.affine(drawing(cards, 0), factors["turn"], factors["size"].exp(), still, shift)
+    return (x * functional.per_sample(0.6 + factors["brightness"])).clamp(0, 1), factors

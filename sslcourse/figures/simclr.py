@@ -1,4 +1,6 @@
-"""Lesson 4.2's figures: the effect of the temperature on similarities."""
+"""Lesson 4.2's figures: the effect of the temperature on similarities, what each layer tells."""
+
+from collections.abc import Mapping
 
 import torch
 from matplotlib.figure import Figure
@@ -8,6 +10,7 @@ from torch.nn import functional as F
 
 from sslcourse.contrastive import similarity_logits
 from sslcourse.figures import OKABE_ITO, Control, explore, figure
+from sslcourse.figures.described import spelled
 
 
 def temperature_matrix(v: Tensor, z: Tensor, temperature: float, row: int = 0) -> Figure:
@@ -49,3 +52,18 @@ def temperature_slider(v: Tensor, z: Tensor) -> Figure | None:
     """The similarities of projections v (2B,d) with partners z (2B,), below a slider for the temperature."""
     slider = Control("FloatLogSlider", 0.2, "temperature", min=-2, max=1, step=0.05, readout_format=".3g")
     return explore(lambda temperature: temperature_matrix(v, z, temperature), temperature=slider)
+
+
+def explained(table: Mapping[str, Mapping[str, float]]) -> Figure:
+    """What each layer tells of each factor, {layer: {factor: R^2}}: a group of dots for each factor."""
+    factors = list(next(iter(table.values())))
+    alt = f"Share of the variance, R squared, that a linear regression explains, from 0 to 1. {spelled(table)}."
+    fig, (axis,) = figure(1, 1, 11, 4, alt)
+    for index, ((layer, found), marker) in enumerate(zip(table.items(), "osD", strict=True)):
+        at = [place + 0.18 * (index - 1) for place in range(len(factors))]
+        axis.scatter(at, list(found.values()), s=130, marker=marker, color=OKABE_ITO[index], label=layer, zorder=3)
+    axis.axhline(0, color="gray", linestyle=":", linewidth=2)
+    axis.set(xticks=range(len(factors)), xticklabels=factors, ylabel="$R^2$ on test symbols", ylim=(-0.1, 1.02))
+    axis.grid(axis="y", alpha=0.3)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
