@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import augment, encoders
-from sslcourse.contrastive.simclr import cosine_similarity, projection_head
+from sslcourse import augment
+from sslcourse.contrastive.simclr import cosine_similarity, projection_head, suited
 from sslcourse.data import Data
-from sslcourse.training import PretextTask, channels, gather
+from sslcourse.training import PretextTask, gather
 
 
 @torch.no_grad()
@@ -50,8 +50,8 @@ class MoCo(PretextTask):
 
     @classmethod
     def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
-        encoder = encoders.ConvNet(in_channels=channels(data, cls.__name__))
-        return encoder, cls(encoder, views=augment.simclr(flip=data.mirrored), **settings)
+        encoder, views = suited(data, cls.__name__)
+        return encoder, cls(encoder, views=views, **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         inputs = self.views(torch.cat([x, x]), generator)

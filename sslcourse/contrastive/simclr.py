@@ -48,8 +48,8 @@ class SimCLR(PretextTask):
 
     @classmethod
     def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
-        encoder = encoders.ConvNet(in_channels=channels(data, cls.__name__))
-        return encoder, cls(encoder.dim, views=augment.simclr(flip=data.mirrored), **settings)
+        encoder, views = suited(data, cls.__name__)
+        return encoder, cls(encoder.dim, views=views, **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         inputs = self.views(torch.cat([x, x]), generator)
@@ -61,6 +61,13 @@ class SimCLR(PretextTask):
         ranks = len(v) // len(prediction)
         offsets = torch.arange(ranks, device=z.device).repeat_interleave(len(z)) * len(z)
         return self.criterion(v, z.repeat(ranks) + offsets, self.temperature)
+
+
+def suited(data: Data, task: str) -> tuple[nn.Module, Callable]:
+    """An encoder and views for a data set of pictures; CourseError where it holds something else."""
+    if data.name == "symbols":
+        return encoders.FineConvNet(in_channels=1), augment.symbols()
+    return encoders.ConvNet(in_channels=channels(data, task)), augment.simclr(flip=data.mirrored)
 
 
 def projection_head(dim: int, out: int = 64) -> nn.Sequential:
