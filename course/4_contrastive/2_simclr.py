@@ -118,8 +118,8 @@ simclr_figures.temperature_slider(project(encoder, task), partners)
 #
 # <details><summary>Hint 1</summary>A cosine is a dot product of vectors of length one.</details>
 # <details><summary>Hint 2</summary>Make the rows of both matrices of length one, safely: look for a function of
-# <code>torch.nn.functional</code> that leaves rows of zeros alone. A product of two matrices then holds the dot products
-# of all rows with all columns.</details>
+# <code>torch.nn.functional</code> that leaves rows of zeros alone. A product of two matrices then holds all of the
+# rows' dot products with columns.</details>
 
 # %% cosine_similarity exercise="cosine_similarity"
 def cosine_similarity(a, b):
@@ -177,8 +177,8 @@ nt_xent = check(nt_xent)
 #
 # <details><summary>Hint 1</summary>An assignment such as <code>s = m * s</code> in a loop makes a new tensor and leaves
 # the network as it was. You need an operation in place.</details>
-# <details><summary>Hint 2</summary>A tensor's methods whose name ends in <code>_</code> work in place; one of them moves
-# a tensor a part of the way to another. Autograd must not watch.</details>
+# <details><summary>Hint 2</summary>A tensor's methods whose name ends in <code>_</code> work in place; one of them
+# moves a tensor a part of the way to another. Autograd must not watch.</details>
 
 # %% momentum_update exercise="momentum_update"
 def momentum_update(slow, fast, m):
