@@ -24,7 +24,9 @@ def test_a_lesson_is_built_measured_and_built_again_with_real_kernels(tiny, tmp_
     builder.build(tiny)
     notebook = read(tiny)
     (check,) = [cell for cell in notebook.cells if cell.id == "add-check"]
-    assert check.outputs[0].text == "✓ right\n", "the solved lesson was run"
+    assert check.outputs[0].text == "✗ open\n", "what the check says of a blank answer"
+    (picture,) = [cell for cell in notebook.cells if cell.id == "picture"]
+    assert picture.outputs[0].text == "1 + 2 = 3\n", "the solved lesson was run"
     assert all(out.get("name") != "stderr" for cell in notebook.cells for out in cell.get("outputs", []))
     edit(tiny, 'log.record("score/us/all"', "log.record(f'score/us/{log.seed}'")
     before = tiny.results.read_bytes()
@@ -47,7 +49,7 @@ def test_what_stands_in_the_notebook(built):
     assert setup.metadata.tags == ["setup"] and picture.metadata.tags == ["hide-input"]
     slides = [cell.metadata.slideshow.slide_type for cell in notebook.cells]
     assert slides == ["slide", "-", "subslide", "-", "-", "-"]
-    assert [out.text for out in check.outputs] == ["✓ right\n"], "neither progress nor widgets are kept"
+    assert [out.text for out in check.outputs] == ["✗ open\n"], "neither progress nor widgets are kept"
     assert notebook.metadata.sslcourse.lesson == "1.1" and "widgets" not in notebook.metadata
     assert all("execution" not in cell.metadata for cell in notebook.cells)
     compile(add.source, "add", "exec")
@@ -199,6 +201,13 @@ def test_a_failing_cell_is_named_and_the_old_notebook_stays(tiny):
     with pytest.raises(BuildError, match="1_tiny.py: cell picture fails: ZeroDivisionError: division by zero"):
         builder.build(tiny)
     assert tiny.notebook.read_text() == "old"
+
+
+def test_an_author_s_answer_that_its_check_refuses_stops_the_build(tiny):
+    edit(tiny, "the_secret_sum = a + b", "the_secret_sum = a - b")
+    with pytest.raises(BuildError, match="1_tiny.py: the author's answer is refused in add-check"):
+        builder.build(tiny)
+    assert not tiny.notebook.exists()
 
 
 def test_the_command_line_speaks_in_sentences(built, monkeypatch, capsys):

@@ -56,15 +56,16 @@ def test_blank_lesson_runs_to_the_end(lesson, tmp_path):
     errors = [cell.id for cell in code_cells(ran) if any(out.output_type == "error" for out in cell.outputs)]
     assert not errors, f"{lesson.id}, left blank, fails in cells {errors}"
 
-    expected = {cell.id: check_output(cell) for cell in code_cells(built)}
-    differ = {cell.id for cell in code_cells(ran) if check_output(cell) != expected[cell.id] and is_check(cell)}
-    assert differ == {f"{name}-check" for name in lesson.exercises}
+    expected, printed = (
+        {cell.id: check_output(cell) for cell in code_cells(nb) if is_check(cell)} for nb in (built, ran)
+    )
+    assert printed == expected and all("not solved yet" in text for text in printed.values())
     print(f"{lesson.id}, blank, smoke: {sum(map(duration, code_cells(ran))):.0f} s")
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_built_notebook_can_be_read_and_presented(lesson):
-    """Without a kernel, too: no error is shown, each check shows a right answer, each cell its slide."""
+    """Without a kernel, too: no error is shown, each check says that nothing is solved, each cell has its slide."""
     notebook = nbformat.read(lesson.notebook, as_version=4)
     nbformat.validate(notebook)
     slides = {"slide", "subslide", "fragment", "skip", "notes", "-"}
@@ -76,7 +77,7 @@ def test_built_notebook_can_be_read_and_presented(lesson):
     assert checks == {f"{name}-check" for name in lesson.exercises}
     for cell in code_cells(notebook):
         if is_check(cell):
-            assert check_output(cell).startswith("✓"), f"{cell.id} does not hold the output of a right answer"
+            assert check_output(cell).startswith("✗"), f"{cell.id} does not say what is so: its answer is blank"
     assert {cell.id for cell in code_cells(notebook)} >= set(lesson.exercises)
 
 

@@ -56,6 +56,7 @@ except NotImplementedError:
 # %% picture tags=["hide-input"]
 import sys
 print("progress", file=sys.stderr)
+print("1 + 2 =", add(1, 2))
 log.record("score/us/all", 0.5 + log.seed / 10, unit="accuracy")
 """
 BIB = """@article{smith2020,
@@ -85,10 +86,14 @@ def command(root: Path) -> list[str]:
 
 def pretend(notebook, **_):
     """What a kernel would do to this notebook, timings and all."""
+    solved = False
     for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.execution_count = number
         cell.metadata.execution = {"iopub.status.busy": str(number)}
-        text = "✓ right\n" if cell.id == "add-check" else f"output of {cell.id}\n"
+        text = f"output of {cell.id}\n"
+        solved = solved or "the_secret_sum" in cell.source
+        if cell.id == "add-check":
+            text = "✓ right\n" if solved else "✗ open\n"
         cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
         cell.outputs += [nbformat.v4.new_output("stream", name="stderr", text="progress")]
         view = {"application/vnd.jupyter.widget-view+json": {"model_id": str(number)}}

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from sslcourse import course, paths
 from sslcourse.authoring import text
 from sslcourse.authoring.source import solved
-from sslcourse.cells import is_check
+from sslcourse.cells import is_check, is_setup
 from sslcourse.course import Lesson
 from sslcourse.errors import BuildError
 from sslcourse.files import write_atomic
@@ -52,6 +52,25 @@ def duration(cell: NotebookNode) -> float:
     return (end - begin).total_seconds()
 
 
+def refused(notebook: NotebookNode) -> list[str]:
+    """The check cells of a solved lesson that was run, save those that say that the author's answer is right."""
+    checks = {
+        cell.id: "".join(out.get("text", "") for out in cell.outputs) for cell in notebook.cells if is_check(cell)
+    }
+    return [id for id, printed in checks.items() if not printed.startswith("✓")]
+
+
+def answer_nothing(notebook: NotebookNode) -> None:
+    """Give the check cells of a blank notebook the outputs that they have for a blank: nothing is solved yet."""
+    needed = [cell for cell in notebook.cells if is_setup(cell) or "nbgrader" in cell.metadata]
+    trial = nbformat.from_dict(notebook | {"cells": needed})
+    execute(trial)
+    printed = {cell.id: cell.outputs for cell in trial.cells if is_check(cell)}
+    for cell in notebook.cells:
+        if cell.id in printed:
+            cell.outputs = printed[cell.id]
+
+
 def blanked(notebook: NotebookNode) -> NotebookNode:
     """A copy without solutions and hidden tests; an answer cell keeps no output."""
     try:
@@ -90,18 +109,32 @@ def fleeting(output: NotebookNode) -> bool:
 
 
 def build(lesson: Lesson, run: bool = True) -> None:
-    """Write a lesson's notebook. Without run, cells keep the outputs that the notebook of before has for them."""
+    """Write a lesson's notebook. Without run, cells keep the outputs that the notebook of before has for them.
+
+    The solved lesson is run for what it shows, and its checks once more for what they say of blank answers.
+    """
     notebook = solved(lesson)
     if run:
-        try:
-            execute(notebook)
-        except BuildError as error:
-            raise BuildError(f"{lesson.source.name}: {error}") from None
+        finished = executed(notebook, lesson)
     else:
         keep_outputs(notebook, lesson)
-    finished = stripped(blanked(notebook))
+        finished = blanked(notebook)
+    finished = stripped(finished)
     nbformat.validate(finished)
     write_atomic(lesson.notebook, json.dumps(finished, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def executed(notebook: NotebookNode, lesson: Lesson) -> NotebookNode:
+    """A solved notebook with its outputs, blanked. BuildError where a cell fails, or a check refuses its answer."""
+    try:
+        execute(notebook)
+        if wrong := refused(notebook):
+            raise BuildError(f"the author's answer is refused in {', '.join(wrong)}.")
+        finished = blanked(notebook)
+        answer_nothing(finished)
+    except BuildError as error:
+        raise BuildError(f"{lesson.source.name}: {error}") from None
+    return finished
 
 
 def keep_outputs(notebook: NotebookNode, lesson: Lesson) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from sslcourse.cells import is_setup
 from sslcourse.course import Lesson
@@ -113,11 +114,17 @@ def defines(cell: dict, name: str) -> bool:
 
 
 def merge(pristine: NotebookNode, sources: dict[str, str]) -> NotebookNode:
-    """A copy of the pristine lesson, expected outputs and all, with answers set in by cell id."""
+    """A copy of the pristine lesson with answers set in by cell id; nbval expects every check to find them right."""
+    from sslcourse import checks
+
+    told = checks.of_lesson(pristine.metadata.sslcourse.lesson)
+    right = {f"{name}-check": told.line(name, None) + "\n" for name in told.checks}
     merged = nbformat.from_dict(pristine)
     for cell in merged.cells:
         if cell.id in sources:
             cell.source = NBVAL_COMMENT.sub("#", sources[cell.id])
+        if cell.id in right:
+            cell.outputs = [new_output("stream", name="stdout", text=right[cell.id])]
     return merged
 
 

@@ -174,7 +174,7 @@ def reason(error: Exception) -> str:
 
 
 class CheckCell(AnswerCell):
-    """A check: outputs come from the kernel, `judge` gives the verdict, and nbval compares it with the lesson's."""
+    """A check: outputs come from the kernel, and nbval compares what `judge` says with what a right answer gets."""
 
     message: str | None = None
     ran = False  # whether there were outputs to judge
