@@ -205,6 +205,22 @@ def test_a_claim_on_a_page_is_held_against_the_lesson_that_it_names(tiny):
         text.page(page)
 
 
+def test_a_number_on_a_page_is_the_lesson_s(tiny):
+    page = paths.COURSE / "instructor_guide.md"
+    page.write_text("They reach <!-- number:1.1 score/us/all -->0.99<!-- end -->, no more.\n")
+    assert text.page(page)[1] == "They reach <!-- number:1.1 score/us/all -->0.60 ± 0.10<!-- end -->, no more.\n"
+    assert builder.stale() and "instructor_guide.md" in builder.stale()[-1]
+    page.write_text("They reach <!-- number:1.1 score/them/all --><!-- end -->.")
+    with pytest.raises(BuildError, match="instructor_guide.md: the ledger has no 'score/them/all'"):
+        text.page(page)
+
+
+def test_what_a_week_reads_is_linked_and_must_be_known(tiny):
+    assert text.reading("[@smith2020], section 3") == "[Smith et al., 2020](https://example.org/t), section 3"
+    with pytest.raises(BuildError, match="references.bib has no 'smith2021'"):
+        text.reading("[@smith2021]")
+
+
 def test_numbers_in_claims_count_as_typed_by_nobody(tiny):
     assert typed_numbers.found("Ahead.\n{{ claim: a > 0.25;\nb < 3 by 0.1 }}\n{{ claim cpu: a ~ 5 within 0.02 }}") == []
 

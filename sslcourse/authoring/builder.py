@@ -148,7 +148,7 @@ def keep_outputs(notebook: NotebookNode, lesson: Lesson) -> None:
 
 
 def write_pages() -> None:
-    """Bring the blocks in README.md and in the syllabus up to date."""
+    """Bring README.md, the syllabus and the instructor guide up to date."""
     for path in text.pages():
         present, wanted = text.page(path)
         if present != wanted:

@@ -1,4 +1,4 @@
-"""Rendering: {{ ledger keys }}, {{ course: facts }}, claims and [@citations] in lessons; README.md's blocks."""
+"""Rendering: {{ ledger keys }}, {{ course: facts }}, claims and [@citations] in lessons; blocks on pages."""
 
 import os
 import re
@@ -13,6 +13,7 @@ from sslcourse.errors import BuildError
 CITED = re.compile(r"\[@([\w-]+)\]")
 CLAIMED = re.compile(r"<!-- claim: (\S+) (.*?) -->", re.DOTALL)
 BLOCK = re.compile(r"(<!-- (ledger|course):(.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+NUMBER = re.compile(r"(<!-- number:(\S+)\s(.*?) -->).*?(<!-- end -->)", re.DOTALL)
 
 
 def render(markdown: str, lesson: Lesson, unmeasured: bool = False) -> str:
@@ -90,10 +91,19 @@ def syllabus(folder: Path) -> str:
         return f"[{title}]({relative(notebooks[id], folder)})" if id in notebooks else title
 
     rows = [
-        f"| {number} | {week['lecture']} | {'; '.join(map(named, week['lessons']))} | {week['hand_in']} |"
-        for number, week in enumerate(plan["week"], start=1)
+        f"| {count} | {week['lecture']} | {'; '.join(map(named, week['lessons']))} | {reading(week['reading'])} "
+        f"| {week['hand_in']} |"
+        for count, week in enumerate(plan["week"], start=1)
     ]
-    return "\n".join(["| week | lecture | lessons | hand in |", "|---|---|---|---|", *rows])
+    return "\n".join(["| week | lecture | lessons | to read | hand in |", "|" + "---|" * 5, *rows])
+
+
+def reading(text: str) -> str:
+    """What a week's students read, with a link for each [@key] of references.bib."""
+    entries = bibliography()
+    if missing := set(CITED.findall(text)) - entries.keys():
+        raise BuildError(f"course.toml: references.bib has no {min(missing)!r}, which a week's students should read.")
+    return CITED.sub(lambda match: "[{}]({})".format(*entries[match[1]]), text)
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -126,12 +136,13 @@ def bibliography() -> dict[str, tuple[str, str]]:
 
 
 def pages() -> list[Path]:
-    """The pages beside the lessons that have blocks in them: README.md and the syllabus, where they are."""
-    return [path for path in (paths.ROOT / "README.md", paths.COURSE / "syllabus.md") if path.exists()]
+    """The pages beside the lessons: README.md, the syllabus and the instructor guide, where they are."""
+    beside = (paths.COURSE / name for name in ("syllabus.md", "instructor_guide.md"))
+    return [path for path in (paths.ROOT / "README.md", *beside) if path.exists()]
 
 
 def page(path: Path) -> tuple[str, str]:
-    """A page as it is, and as it should be with its blocks (map, syllabus, tables of numbers) up to date."""
+    """A page as it is, and as it should be with its blocks (map, syllabus, tables) and numbers up to date."""
     present = path.read_text(encoding="utf-8")
     if sentences := [sentence for match in CLAIMED.finditer(present) for sentence in broken_on_page(*match.groups())]:
         raise BuildError("\n".join(f"{path.name}: {sentence}" for sentence in sentences))
@@ -139,13 +150,22 @@ def page(path: Path) -> tuple[str, str]:
         raise BuildError(
             f"{path.name}: {numbers[0]!r} is typed by hand; measured numbers stand between ledger markers."
         )
-    wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3], path.parent) + "\n" + match[4], present)
+    try:
+        wanted = NUMBER.sub(lambda match: match[1] + number(match[2], match[3]) + match[4], present)
+    except BuildError as error:
+        raise BuildError(f"{path.name}: {error}") from None
+    wanted = BLOCK.sub(lambda match: match[1] + block(match[2], match[3], path.parent) + "\n" + match[4], wanted)
     return present, wanted
 
 
 def broken_on_page(id: str, statements: str) -> list[str]:
     """A sentence for each claim of a page's comment <!-- claim: LESSON A > B --> that the lesson does not bear out."""
     return claims.broken(f"{{{{ claim: {statements} }}}}", course.lesson(id), unmeasured=False)
+
+
+def number(id: str, key: str) -> str:
+    """What a page shows for <!-- number:LESSON key -->; the key may be a difference, as in the lesson's text."""
+    return reference(" ".join(key.split()), course.lesson(id), unmeasured=False)
 
 
 def block(kind: str, what: str, folder: Path) -> str:

@@ -9,7 +9,7 @@ IN_UNITS = rf"\s*(?:[%×]|{UNIT}\b)"
 MEASURED = re.compile(rf"(?<![\w.])(?<!\w-)(?:\d+\.\d+|\d+(?={IN_UNITS}))")
 # What may hold numbers: code, formulas, links, markup, references to the ledger, what the builder writes.
 EXEMPT = [
-    r"<!-- (?:ledger|course):.*?<!-- end -->",
+    r"<!-- (?:ledger|course|number):.*?<!-- end -->",
     r"<!-- claim:.*?-->",
     r"```.*?```",
     r"<code>.*?</code>",
