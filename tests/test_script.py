@@ -70,11 +70,14 @@ def test_a_wrong_folder_for_figures_is_told_before_any_cell_runs(tiny, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_seeds_side_by_side_give_the_same_ledger(tiny, tmp_path):
+def test_seeds_side_by_side_give_the_same_ledger(tiny, tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     alone = measuring.measure(tiny, command=command(tmp_path))
     together = measuring.measure(tiny, jobs=3, command=command(tmp_path))
     assert alone["entries"] == together["entries"] and alone["seeds"] == together["seeds"] == [0, 1, 2]
     assert together["cores"] == max(1, devices.cores() // 3) and alone["cores"] == devices.cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert measuring.cores_asked_for() == 1, "two measurements on one machine must not crowd each other out"
 
 
 def test_each_profile_has_a_ledger_of_its_own(tiny, tmp_path, monkeypatch):

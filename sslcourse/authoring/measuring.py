@@ -33,7 +33,7 @@ def measure(
     """
     check_options(seeds, profile, jobs)
     used = str(devices.best_device(device))
-    cores = max(1, devices.cores() // jobs)
+    cores = max(1, cores_asked_for() // jobs)
     options = [lesson.id, "--profile", profile, "--device", used]
     with tempfile.TemporaryDirectory() as folder:
         runs = run_all(seeds, jobs, lambda seed: Run(lesson.id, seed, [*command, *options], cores, Path(folder)))
@@ -61,6 +61,12 @@ def check_options(seeds: int, profile: str, jobs: int) -> None:
         raise BuildError(f"The profile is {profile!r}; it must be cpu or gpu.")
     if jobs < 1:
         raise BuildError(f"jobs is {jobs}; it must be at least 1.")
+
+
+def cores_asked_for() -> int:
+    """The cores that this process may use, or as many as OMP_NUM_THREADS says where that is fewer."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(devices.cores(), int(asked)) if asked.isdigit() and int(asked) else devices.cores()
 
 
 class Run:
