@@ -19,7 +19,7 @@
 # %% setup setup=true
 import torch
 
-from sslcourse import checks, course, data, figures, training
+from sslcourse import checks, data, figures, training
 
 check = checks.of_lesson("0")
 (standardise,) = check.blanks()
@@ -34,17 +34,20 @@ print(f"Torch {torch.__version__}, training on {training.best_device()} with {to
 # %% data [markdown]
 # ## The data on board
 #
-# Everything came with the installation. Three data sets to begin with:
+# Everything came with the installation. Four data sets to begin with:
 
 # %% data-load
-names = ("photos", "digits", "sprites")
+names = ("symbols", "photos", "digits", "sprites")
 loaded = {name: data.load(name) for name in names}
 for dataset in loaded.values():
     print(dataset)
 
 # %% data-figure
-order = torch.randperm(1000, generator=torch.Generator().manual_seed(0))[:10]
-figures.pictures({name: dataset.test.x[order] for name, dataset in loaded.items()})
+shown = {}
+for name, dataset in loaded.items():
+    some = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))[:10]
+    shown[name] = dataset.test.x[some]
+figures.pictures(shown, alt="A symbol is drawn twice, in grey and in lines; photos are small patches, without objects.")
 
 # %% unlabeled [markdown]
 # Each has a training, a validation and a test split that share nothing. Pretraining gets a view of the training split
@@ -69,9 +72,10 @@ vars(loaded["photos"].unlabeled()).keys()
 # First run both cells as they are and read the message. Then write something wrong on purpose: leave out the mean, or
 # take rows instead of columns. Then make it right.
 #
-# <details><summary>Hint 1</summary><code>x.mean(dim=0)</code> is the mean of every column.</details>
-# <details><summary>Hint 2</summary><code>x.std(dim=0, correction=0)</code> divides by N. Where it is zero, divide by
-# one instead: <code>torch.where(spread > 0, spread, 1)</code>.</details>
+# <details><summary>Hint 1</summary>Which dimension has to go, so that one number is left for every column? Both
+# <code>mean</code> and <code>std</code> can be told.</details>
+# <details><summary>Hint 2</summary>Watch two things: what PyTorch divides by in <code>std</code>, unless its argument
+# <code>correction</code> says otherwise; and what a division by zero gives. Look up <code>torch.where</code>.</details>
 
 # %% standardise exercise="standardise"
 def standardise(x):
@@ -94,14 +98,17 @@ print("after:  means", after.mean(dim=0), " deviations", after.std(dim=0, correc
 # %% whole [markdown]
 # ### Checking a whole notebook
 #
-# Save, open a terminal (*File > New > Terminal*) in the course's folder and type
+# Save, open a terminal in the course's folder and type
 #
 # ```
 # .venv/bin/sslcourse check notebooks/4_contrastive/2_simclr.ipynb
 # ```
 #
-# It takes your answers, sets them into a fresh copy of the lesson and prints points and hints. That is also how your
-# notebook is graded: it does not matter which cells you added, deleted or ran.
+# If you installed the course with conda, activate its environment and leave out `.venv/bin/`: type
+# `sslcourse check notebooks/4_contrastive/2_simclr.ipynb`.
+#
+# The command takes your answers, sets them into a fresh copy of the lesson and prints points and hints. That is also
+# how your notebook is graded: it does not matter which cells you added, deleted or ran.
 
 # %% lessons [markdown]
 # ## The lessons
@@ -109,15 +116,14 @@ print("after:  means", after.mean(dim=0), " deviations", after.std(dim=0, correc
 # {{ course: map }}
 #
 # A lesson goes: *predict* (commit to an answer before you run anything), *see* it, *build* it, *train*, *measure* it
-# beside honest references, *break* it, *reflect*. Exercises carry one to four stars. This is what you have to do:
-
-# %% progress
-for lesson in course.lessons():
-    exercises = ", ".join(f"{e.name} ({e.points})" for e in lesson.exercises.values())
-    print(f"{lesson.id:4} {lesson.title}: {exercises}")
+# beside honest references, *break* it, *reflect*. Exercises carry one to four stars. These are all of them:
+#
+# {{ course: everything }}
 
 # %% numbers [markdown]
 # ### About numbers
 #
 # Where a lesson's text or table shows a measured number, it was written there by a program, from several runs with
-# different seeds: `mean ± standard deviation`. Your own run stands beside it. If yours lies far outside, tell us.
+# different seeds: `mean ± standard deviation`. They were measured on CPU cores. Your own run stands beside them, and
+# will differ: another seed, another processor and other versions of the libraries change every number a little, and
+# on a GPU a lesson trains longer. So compare the *order* of the methods, and how far apart they are beside the spread.

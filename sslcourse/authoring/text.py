@@ -49,7 +49,7 @@ def reference(key: str, lesson: Lesson, unmeasured: bool) -> str:
 
 
 def fact(name: str, lesson: Lesson) -> str:
-    """objectives, minutes, exercises (of the lesson) or map (of the course), as Markdown."""
+    """objectives, minutes, exercises (of the lesson), map or everything to do (of the course), as Markdown."""
     if name == "objectives":
         return "\n".join(f"- {objective}" for objective in lesson.objectives)
     if name == "minutes":
@@ -59,7 +59,19 @@ def fact(name: str, lesson: Lesson) -> str:
         return "\n".join(["| exercise | difficulty | minutes | points |", "|---|---|---|---|", *rows])
     if name == "map":
         return course_map(lesson.notebook.parent)
-    raise BuildError(f"the course has no {name!r}; it has objectives, minutes, exercises and map.")
+    if name == "everything":
+        return everything()
+    raise BuildError(f"the course has no {name!r}; it has objectives, minutes, exercises, map and everything.")
+
+
+def everything() -> str:
+    """The exercises of all lessons with their points, as a table."""
+    rows = [
+        f"| {lesson.id} | {', '.join(f'`{e.name}` ({e.points})' for e in lesson.exercises.values())} "
+        f"| {lesson.max_points} |"
+        for lesson in course.lessons()
+    ]
+    return "\n".join(["| lesson | exercises (points) | together |", "|---|---|---|", *rows])
 
 
 def running(lesson: Lesson) -> str:
