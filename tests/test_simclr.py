@@ -31,6 +31,15 @@ def test_the_figure_labels_its_axes(pairs):
     assert drawn and all(axis.get_xlabel() for axis in drawn)
 
 
+def test_what_each_layer_tells_is_drawn_layer_by_layer():
+    table = {"encoder": {"size": 0.6, "turn": 0.3}, "head": {"size": 0.4, "turn": 0.1}}
+    fig = simclr_figures.explained(table)
+    (axis,) = fig.axes
+    drawn = {dots.get_label(): dots.get_offsets()[:, 1].tolist() for dots in axis.collections}
+    assert drawn == {"encoder": [0.6, 0.3], "head": [0.4, 0.1]} and axis.get_ylabel()
+    assert "0.60 (size)" in fig.alt
+
+
 def test_the_slider_redraws(pairs, shown):
     simclr_figures.temperature_slider(*pairs)
     box, first = shown

@@ -59,7 +59,7 @@ def explained(table: Mapping[str, Mapping[str, float]]) -> Figure:
     factors = list(next(iter(table.values())))
     alt = f"Share of the variance, R squared, that a linear regression explains, from 0 to 1. {spelled(table)}."
     fig, (axis,) = figure(1, 1, 11, 4, alt)
-    for index, ((layer, found), marker) in enumerate(zip(table.items(), "osD", strict=True)):
+    for index, ((layer, found), marker) in enumerate(zip(table.items(), "osD", strict=False)):
         at = [place + 0.18 * (index - 1) for place in range(len(factors))]
         axis.scatter(at, list(found.values()), s=130, marker=marker, color=OKABE_ITO[index], label=layer, zorder=3)
     axis.axhline(0, color="gray", linestyle=":", linewidth=2)
