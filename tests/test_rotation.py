@@ -32,9 +32,16 @@ def test_mirroring_comes_before_the_turn_and_views_after():
     assert torch.equal(mirrored, pretext.rotate_batch(x.flip(3))[0])
 
 
-def test_rotation_uses_the_turn_and_the_head_that_it_is_given():
-    task = pretext.Rotation(8, turn=lambda x: (x, torch.zeros(len(x)).long()), head=lambda dim: nn.Linear(dim, 7))
-    assert task.make(torch.rand(3, 1, 8, 8), None)[0].shape == (3, 1, 8, 8) and task.head.out_features == 7
+def test_rotation_uses_the_turn_that_it_is_given():
+    task = pretext.Rotation(8, turn=lambda x: (x, torch.zeros(len(x)).long()))
+    assert task.make(torch.rand(3, 1, 8, 8), None)[0].shape == (3, 1, 8, 8)
+
+
+def test_symbols_are_turned_one_drawing_at_a_time():
+    encoder, task = pretext.Rotation.on(data.load("symbols"))
+    x, z = task.make(torch.rand(3, 1, 32, 64), torch.Generator().manual_seed(0))
+    assert x.shape == (12, 1, 32, 32) and len(z) == 12
+    assert encoder(x).shape == (12, encoder.dim)
 
 
 def counted_on_the_cpu(x):
@@ -58,7 +65,7 @@ def test_noise_cannot_be_solved_by_quarter_turns_and_can_by_small_ones():
         task = pretext.Rotation(encoder.dim, turn=turn)
         training.pretrain(encoder, task, data.Unlabeled("noise", noise[:400]), 3, batch_size=20, progress=False)
         inputs, z = turn(measures.to_float(noise[400:]))
-        return (pretext.turn_probabilities(encoder, task.head, inputs).argmax(dim=1) == z).float().mean().item()
+        return (pretext.turn_logits(encoder, task.head, inputs).argmax(dim=1) == z).float().mean().item()
 
     def small_turns(x):
         z = torch.arange(4).repeat_interleave(len(x))
@@ -69,11 +76,39 @@ def test_noise_cannot_be_solved_by_quarter_turns_and_can_by_small_ones():
     assert found(small_turns) > 0.6
 
 
-def test_probabilities_sum_to_one_and_leave_the_mode_alone():
+def test_logits_leave_the_mode_alone():
     encoder = encoders.ConvNet(1).train()
-    probability = pretext.turn_probabilities(encoder, pretext.rotation_head(encoder.dim), torch.rand(5, 1, 28, 28))
-    assert probability.shape == (5, 4) and torch.allclose(probability.sum(dim=1), torch.ones(5))
-    assert encoder.training and not probability.requires_grad
+    logits = pretext.turn_logits(encoder, nn.Linear(encoder.dim, 4), torch.rand(5, 1, 28, 28))
+    assert logits.shape == (5, 4) and encoder.training and not logits.requires_grad
+
+
+def some_network(x):
+    weights = torch.randn(4, x[0].numel(), generator=torch.Generator().manual_seed(1))
+    return x.flatten(1) @ weights.T
+
+
+def test_the_vote_turns_with_the_picture_and_the_network_alone_does_not():
+    x = torch.rand(3, 1, 6, 6)
+    vote, quarter = (pretext.turn_by_vote(some_network, x.rot90(k, dims=(2, 3))) for k in (0, 1))
+    assert torch.allclose(vote.sum(dim=1), torch.ones(3)) and torch.allclose(quarter, vote.roll(1, dims=1), atol=1e-5)
+    assert not torch.allclose(some_network(x.rot90(1, dims=(2, 3))), some_network(x).roll(1, dims=1), atol=1e-2)
+
+
+def test_no_vote_can_tell_a_symmetric_picture_from_its_half_turn():
+    x = torch.rand(2, 1, 6, 6)
+    vote = pretext.turn_by_vote(some_network, x + x.rot90(2, dims=(2, 3)))
+    assert torch.allclose(vote[:, :2], vote[:, 2:], atol=1e-5)
+
+
+def test_the_vote_is_right_where_most_copies_are():
+    x = torch.rand(1, 1, 4, 4)
+    right = [x.rot90(k, dims=(2, 3)) for k in range(4)]
+
+    def mistaken_once(pictures):  # sure of each turn, but for the upright picture, which it takes for a half turn
+        k = next(k for k, copy in enumerate(right) if torch.equal(copy, pictures))
+        return 5.0 * nn.functional.one_hot(torch.tensor([k or 2]), 4)
+
+    assert mistaken_once(x).argmax() == 2 and pretext.turn_by_vote(mistaken_once, x).argmax() == 0
 
 
 def test_transfer_trains_the_output_module_alone():

@@ -1,11 +1,23 @@
 """Lesson 3.1's checks."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from sslcourse.checks import NOTHING, Check, by_name, changed_fault, distance, pair_fault, shape_of, tensor_fault
-from sslcourse.checks.apply.rotation import head_run, transfer_networks, transfer_run
-from sslcourse.pretext import rotate_batch, rotation_head, transfer
+from sslcourse.checks import (
+    Check,
+    by_name,
+    changed_fault,
+    distance,
+    likely_cause,
+    pair_fault,
+    ranges,
+    shape_of,
+    tensor_fault,
+)
+from sslcourse.checks.apply.rotation import linear_network, transfer_networks, transfer_run, vote_run
+from sslcourse.pretext import rotate_batch, transfer, turn_by_vote
 
 
 def rotate_cases(rng: torch.Generator) -> list[dict]:
@@ -70,55 +82,63 @@ def turns_fault(x: Tensor, pictures: Tensor, z: Tensor) -> str | None:
     return f"picture {i} is turned by {90 * int(turn[i])} degrees, but z[{i}] is {int(z[i])}{order}"
 
 
-def head_cases(rng: torch.Generator) -> list[dict]:
-    """Features of four turns in well separated clusters; their dimension is never 4."""
-    cases = []
-    for dim, n in ((6, 40), (11, 64)):
-        centers, _ = torch.linalg.qr(torch.randn(dim, 4, generator=rng))
-        z = torch.arange(4).repeat(n // 4)[torch.randperm(n, generator=rng)]
-        cases.append({"dim": dim, "x": 3 * centers.T[z] + 0.3 * torch.randn(n, dim, generator=rng), "z": z})
-    return cases
+def vote_cases(rng: torch.Generator) -> list[dict]:
+    """Pictures and a linear network, which says other things of a picture's four copies; at last, one that is sure."""
+    return [
+        {
+            "x": torch.rand(b, c, h, h, generator=rng),
+            "weights": size * torch.randn(4, c * h * h, generator=rng) / (c * h * h) ** 0.5,
+        }
+        for b, c, h, size in ((5, 1, 4, 4.0), (1, 2, 3, 4.0), (4, 1, 5, 4.0), (6, 1, 4, 1000.0))
+    ]
 
 
-def head_verdict(inputs: dict, outputs: dict) -> str | None:
-    n = len(inputs["x"])
-    if "built" in outputs:
-        if outputs["class"]:
-            return f"it returned the class {outputs['built']}; build one: {outputs['built']}(...)"
-        if outputs["built"] == "NoneType":
-            return NOTHING
-        return f"it returned a {outputs['built']}; it should be an nn.Module, which pretrain can train"
-    if outputs["shape"] == [n, 1]:
+def vote_verdict(inputs: dict, outputs: dict) -> str | None:
+    network = linear_network(inputs["weights"].double())
+    x, result, tolerance = inputs["x"].double(), outputs["result"], 1e-3  # float32, logits of up to some thousands
+    right = turn_by_vote(network, x)
+    if shape_of(result) == (len(x),):
+        return f"it returned {len(x)} numbers; it should be the probabilities of all four turns, ({len(x)}, 4)"
+    if shape_of(result) == (4, *right.shape):
+        return f"it returned shape {tuple(result.shape)}, a row for each copy; take the mean over the four copies"
+    if fault := tensor_fault(outputs, tuple(right.shape)):
+        return fault
+    if not result.isfinite().all():
         return (
-            "it gives one number a picture: turns are classes without an order (270 degrees is next to 0), so give four"
+            "it returned nan or infinity where the network is sure: there a probability is rounded to 0, and its "
+            "logarithm is infinite. log_softmax takes both at once"
         )
-    if outputs["shape"] != [n, 4]:
-        return f"for features of shape ({n}, {inputs['dim']}) it gives {outputs['shape']}; it should be [{n}, 4]"
-    if not outputs["trainable"]:
-        return (
-            "it has nothing to learn: no parameter that asks for gradients. Tensors count as parameters inside an "
-            "nn.Parameter or a layer that is an attribute of the module"
-        )
-    if outputs["shared"]:
-        return "two calls gave heads with the same parameters; build a new head in each call"
-    return logits_fault(inputs, outputs)
-
-
-def logits_fault(inputs: dict, outputs: dict) -> str | None:
-    """What is wrong with a trained head's logits (N,4), those for features x and those for 100 x."""
-    trained, scaled, gradient = outputs["trained"], outputs["scaled"], outputs["gradient"]
-    if trained.min() >= 0 and distance(trained.sum(dim=1), torch.ones(len(trained))) < 1e-4:
-        return "these are probabilities: F.cross_entropy takes the softmax itself, so return the logits"
-    if scaled.abs().max() <= 1 + 1e-4:
-        return "its answers are squashed into -1 to 1 (sigmoid, tanh?); logits may be of any size"
-    if scaled.min() >= 0:
-        return "its answers are never negative; a ReLU at the end would cut the logits off"
-    if gradient is None or gradient.abs().max() == 0:
-        return "no gradient reaches the features, so the encoder would learn nothing: is there a detach() or no_grad()?"
-    accuracy = (trained.argmax(dim=1) == inputs["z"]).float().mean().item()
-    if accuracy < 0.95:
-        return f"trained on four groups of features that lie well apart, it tells only {accuracy:.0%} of them"
+    if cause := likely_cause(result.double(), right, vote_mistakes(network, x), tolerance):
+        return cause
+    if distance(result, right) > tolerance:
+        return f"it is off by up to {distance(result, right):.3g}: {ranges(result, right)}"
     return None
+
+
+def vote_mistakes(network: Callable, x: Tensor) -> dict[str, Tensor]:
+    """What usual mistakes give for pictures x (B,C,H,H): {cause: probabilities (B,4)}."""
+    logits = torch.stack([network(torch.rot90(x, turns, dims=(2, 3))) for turns in range(4)])
+    said = logits.log_softmax(dim=2)
+
+    def rolled(by: int, dims: int | None = 1, said: Tensor = said) -> Tensor:
+        return torch.stack([copy.roll(by * turns, dims) for turns, copy in enumerate(said)])
+
+    right, forwards, as_said = rolled(-1).mean(dim=0), rolled(1).mean(dim=0), said.mean(dim=0)
+    means = {
+        "this is what the network says of x alone; ask it about all four copies": said[0],
+        "you roll forwards: the answer for copy k is about turn z + k, and must come back by k": forwards,
+        "you average the four answers as they are; the answer for copy k is about turn z + k, not about z": as_said,
+        "you roll over the pictures; the turns stand in dimension 1": rolled(-1, 0).mean(dim=0),
+        "you roll without dims, which runs from one picture into the next": rolled(-1, None).mean(dim=0),
+    }
+    return {cause: mean.softmax(dim=1) for cause, mean in means.items()} | {
+        "this is the mean of the probabilities; take that of their logarithms": rolled(-1).exp().mean(dim=0),
+        "you add the four logarithms up, as if the copies were four pictures; take their mean": (4 * right).softmax(1),
+        "these are mean logits; the softmax is still to come": rolled(-1, said=logits).mean(dim=0),
+        "these are logarithms of probabilities": right.log_softmax(dim=1),
+        "these are mean log-probabilities; the softmax is still to come": right,
+        "a row does not sum to one: after the mean, normalise again": right.exp(),
+    }
 
 
 def transfer_cases(rng: torch.Generator) -> list[dict]:
@@ -178,6 +198,6 @@ def frozen_fault(outputs: dict) -> str | None:
 
 CHECKS = by_name(
     Check(rotate_batch, rotate_cases, rotate_verdict),
-    Check(rotation_head, head_cases, head_verdict, head_run),
+    Check(turn_by_vote, vote_cases, vote_verdict, vote_run),
     Check(transfer, transfer_cases, transfer_verdict, transfer_run),
 )

@@ -1,12 +1,14 @@
 """Rotation: predict by how many quarter turns a picture was rotated (Gidaris et al., 2018)."""
 
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslcourse import measures
+from sslcourse import augment, encoders, measures
+from sslcourse.data import Data
 from sslcourse.training import PretextTask
 
 
@@ -20,17 +22,12 @@ def rotate_batch(x: Tensor) -> tuple[Tensor, Tensor]:
     return inputs, torch.arange(4, device=x.device).repeat_interleave(len(x))
 
 
-def rotation_head(dim: int) -> nn.Module:
-    """A new, linear head k_gamma: features (B,dim) -> logits of the four turns (B,4)."""
-    return nn.Linear(dim, 4)
-
-
 class Rotation(PretextTask):
     """Classify square pictures by their turn: the pseudo-label z is the number of quarter turns, 0 to 3.
 
-    dim: features of the encoder. views: an augmentation of the turned pictures, such as crops that move them about, so
-    that their place does not give the turn away. before: an augmentation before the turn, such as mirroring, which
-    after it would make other pseudo-labels right. turn: x -> (inputs, z); head: dim -> k_gamma.
+    dim: features of the encoder, which the linear head k_gamma reads. views: an augmentation of the turned pictures,
+    such as crops that move them about, so that their place does not give the turn away. before: an augmentation before
+    the turn, such as mirroring, which after it would make other pseudo-labels right. turn: x -> (inputs, z).
     """
 
     def __init__(
@@ -39,11 +36,17 @@ class Rotation(PretextTask):
         views: Callable | None = None,
         before: Callable | None = None,
         turn: Callable = rotate_batch,
-        head: Callable = rotation_head,
     ):
         super().__init__()
-        self.head = head(dim)
+        self.head = nn.Linear(dim, 4)
         self.views, self.before, self.turn = views, before, turn
+
+    @classmethod
+    def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
+        if data.name != "symbols":
+            return super().on(data, **settings)
+        encoder = encoders.FineConvNet(in_channels=1)
+        return encoder, cls(encoder.dim, before=augment.Drawing(), **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Pictures x (B,C,H,H) -> turned ones (4B,C,H,H) and z (4B,), as `turn` makes them."""
@@ -56,6 +59,17 @@ class Rotation(PretextTask):
 
 
 @torch.no_grad()
-def turn_probabilities(encoder: nn.Module, head: nn.Module, x: Tensor) -> Tensor:
-    """A trained network's probabilities (N,4) of the four turns of raw pictures x (N,C,H,H), on the CPU."""
-    return head(measures.embed(encoder, x)).softmax(dim=1).cpu()
+def turn_logits(encoder: nn.Module, head: nn.Module, x: Tensor) -> Tensor:
+    """A trained network's logits (N,4) of the four turns of raw pictures x (N,C,H,H), on the CPU."""
+    return head(measures.embed(encoder, x)).cpu()
+
+
+def turn_by_vote(network: Callable, x: Tensor) -> Tensor:
+    """Probabilities (B,4) of the four turns of pictures x (B,C,H,H): a vote of what the network says of four copies.
+
+    network: pictures (N,C,H,H) -> logits (N,4). A picture of turn z, turned by k more, has turn z + k, modulo 4. So
+    what is said of copy k is rolled back by k; the mean of the log-probabilities, normalised, is the vote.
+    """
+    copies = [network(torch.rot90(x, turns, dims=(2, 3))).log_softmax(dim=1) for turns in range(4)]
+    rolled = [said.roll(-turns, dims=1) for turns, said in enumerate(copies)]
+    return torch.stack(rolled).mean(dim=0).softmax(dim=1)

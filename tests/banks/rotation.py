@@ -1,12 +1,12 @@
-"""Lesson 3.1: how students write the turns, the head and the transfer."""
+"""Lesson 3.1: how students write the turns, the vote and the transfer."""
 
 import torch
 from torch import nn
 
 from tests.banks import Bank
 
-turns, head, transfers = Bank(), Bank(), Bank()
-BANKS = {"rotate_batch": turns, "rotation_head": head, "transfer": transfers}
+turns, votes, transfers = Bank(), Bank(), Bank()
+BANKS = {"rotate_batch": turns, "turn_by_vote": votes, "transfer": transfers}
 
 
 def four(x):
@@ -121,135 +121,131 @@ def pictures_alone(x):
     return torch.cat(four(x))
 
 
-@head.accept
-def linear(dim):
-    return nn.Linear(dim, 4)
+def rolled_back(network, x):
+    """Log-probabilities of the four copies, rolled back: (4,B,4)."""
+    said = [network(copy).log_softmax(dim=1) for copy in four(x)]
+    return torch.stack([torch.roll(row, -k, dims=1) for k, row in enumerate(said)])
 
 
-@head.accept
-def with_a_hidden_layer(dim):
-    return nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, 4))
+@votes.accept
+def rolled_logits(network, x):
+    return torch.stack([network(copy).roll(-k, dims=1) for k, copy in enumerate(four(x))]).mean(dim=0).softmax(dim=1)
 
 
-@head.accept
-def without_bias_and_from_zero(dim):
-    layer = nn.Linear(dim, 4, bias=False)
-    nn.init.zeros_(layer.weight)
-    return layer
+@votes.accept
+def all_at_once(network, x):
+    said = network(torch.cat(four(x))).log_softmax(dim=1).view(4, len(x), 4)
+    place = (torch.arange(4)[:, None] + torch.arange(4)) % 4  # of turn z in the answer for copy k
+    return said.gather(2, place[:, None].expand(-1, len(x), -1)).mean(dim=0).softmax(dim=1)
 
 
-@head.accept
-def log_probabilities(dim):
-    return nn.Sequential(nn.Linear(dim, 4), nn.LogSoftmax(dim=1))
+@votes.accept
+def turn_by_turn(network, x):
+    said = [network(copy).log_softmax(dim=1) for copy in four(x)]
+    total = torch.stack([sum(said[k][:, (z + k) % 4] for k in range(4)) for z in range(4)], dim=1)
+    return (total / 4 - (total / 4).logsumexp(dim=1, keepdim=True)).exp()
 
 
-@head.accept
-def by_hand(dim):
-    class Head(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight, self.bias = nn.Parameter(torch.randn(dim, 4) / dim**0.5), nn.Parameter(torch.zeros(4))
-
-        def forward(self, features):
-            return features @ self.weight + self.bias
-
-    return Head()
+@votes.accept
+def copies_clockwise(network, x):
+    answers = [network(torch.rot90(x, -k, dims=(2, 3))).log_softmax(dim=1).roll(k, dims=1) for k in range(4)]
+    return torch.stack(answers).mean(dim=0).softmax(dim=1)
 
 
-@head.accept
-def normalised_first(dim):
-    return nn.Sequential(nn.BatchNorm1d(dim), nn.Linear(dim, 4))
+@votes.refuse("x alone", "all four")
+def one_copy(network, x):
+    return network(x).softmax(dim=1)
 
 
-@head.refuse("probabilities", "logits")
-def softmax_at_the_end(dim):
-    return nn.Sequential(nn.Linear(dim, 4), nn.Softmax(dim=1))
+@votes.refuse("forwards")
+def forwards(network, x):
+    said = [network(copy).log_softmax(dim=1).roll(k, dims=1) for k, copy in enumerate(four(x))]
+    return torch.stack(said).mean(dim=0).softmax(dim=1)
 
 
-@head.refuse("squashed")
-def sigmoid_at_the_end(dim):
-    return nn.Sequential(nn.Linear(dim, 4), nn.Sigmoid())
+@votes.refuse("as they are")
+def never_rolled(network, x):
+    return torch.stack([network(copy).log_softmax(dim=1) for copy in four(x)]).mean(dim=0).softmax(dim=1)
 
 
-@head.refuse("squashed")
-def tanh_at_the_end(dim):
-    return nn.Sequential(nn.Linear(dim, 4), nn.Tanh())
+@votes.refuse("over the pictures", "dimension 1")
+def rolled_over_pictures(network, x):
+    said = [network(copy).log_softmax(dim=1).roll(-k, dims=0) for k, copy in enumerate(four(x))]
+    return torch.stack(said).mean(dim=0).softmax(dim=1)
 
 
-@head.refuse("never negative")
-def relu_at_the_end(dim):
-    return nn.Sequential(nn.Linear(dim, 4), nn.ReLU())
+@votes.refuse("without dims")
+def rolled_flat(network, x):
+    said = [network(copy).log_softmax(dim=1).roll(-k) for k, copy in enumerate(four(x))]
+    return torch.stack(said).mean(dim=0).softmax(dim=1)
 
 
-@head.refuse("classes without an order")
-def one_number(dim):
-    return nn.Linear(dim, 1)
+@votes.refuse("mean of the probabilities")
+def mean_of_probabilities(network, x):
+    return rolled_back(network, x).exp().mean(dim=0)
 
 
-@head.refuse("it should be [40, 4]")
-def ten_classes(dim):
-    return nn.Linear(dim, 10)
+@votes.refuse("add the four logarithms up")
+def product(network, x):
+    return rolled_back(network, x).sum(dim=0).softmax(dim=1)
 
 
-@head.refuse("it raised", "shapes")
-def sizes_swapped(dim):
-    return nn.Linear(4, dim)
+@votes.refuse("normalise again")
+def not_normalised(network, x):
+    return rolled_back(network, x).mean(dim=0).exp()
 
 
-@head.refuse("it raised", "shapes")
-def size_typed_in(dim):
-    return nn.Linear(192, 4)
+@votes.refuse("logarithms of probabilities")
+def logarithms(network, x):
+    return rolled_back(network, x).mean(dim=0).log_softmax(dim=1)
 
 
-@head.refuse("the class Linear")
-def class_not_built(dim):
-    return nn.Linear
+@votes.refuse("softmax is still to come")
+def no_softmax(network, x):
+    return rolled_back(network, x).mean(dim=0)
 
 
-@head.refuse("it returned nothing")
-def no_return(dim):
-    nn.Linear(dim, 4)
+@votes.refuse("softmax is still to come")
+def mean_logits(network, x):
+    return torch.stack([network(copy).roll(-k, dims=1) for k, copy in enumerate(four(x))]).mean(dim=0)
 
 
-@head.refuse("should be an nn.Module")
-def a_function(dim):
-    layer = nn.Linear(dim, 4)
-    return lambda features: layer(features)
+@votes.refuse("log_softmax")
+def log_of_softmax(network, x):
+    said = [network(copy).softmax(dim=1).log().roll(-k, dims=1) for k, copy in enumerate(four(x))]
+    return torch.stack(said).mean(dim=0).softmax(dim=1)
 
 
-@head.refuse("nothing to learn")
-def plain_tensors(dim):
-    class Head(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.randn(dim, 4, requires_grad=True)
-
-        def forward(self, features):
-            return features @ self.weight
-
-    return Head()
+@votes.refuse("all four turns")
+def the_winner(network, x):
+    return rolled_back(network, x).mean(dim=0).argmax(dim=1)
 
 
-@head.refuse("nothing to learn")
-def frozen(dim):
-    return nn.Linear(dim, 4).requires_grad_(False)
+@votes.refuse("mean over the four copies")
+def a_row_for_each_copy(network, x):
+    return rolled_back(network, x).softmax(dim=2)
 
 
-ONE = {}
+@votes.refuse("it should be (5, 4)")
+def one_batch_of_copies(network, x):
+    return network(torch.cat(four(x))).softmax(dim=1)
 
 
-@head.refuse("same parameters")
-def always_the_same(dim):
-    return ONE.setdefault(dim, nn.Linear(dim, 4))
+@votes.refuse("off by")
+def half_a_vote(network, x):
+    return rolled_back(network, x)[::2].mean(dim=0).softmax(dim=1)
 
 
-@head.refuse("no gradient reaches the features")
-def features_detached(dim):
-    class Head(nn.Linear):
-        def forward(self, features):
-            return super().forward(features.detach())
+@votes.refuse("it returned nothing")
+def no_return(network, x):
+    rolled_back(network, x).mean(dim=0).softmax(dim=1)
 
-    return Head(dim, 4)
+
+@votes.refuse("changed its input")
+def turned_in_place(network, x):
+    result = rolled_back(network, x).mean(dim=0).softmax(dim=1)
+    x.copy_(torch.rot90(x, 1, dims=(2, 3)))
+    return result
 
 
 @transfers.accept

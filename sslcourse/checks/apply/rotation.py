@@ -9,43 +9,15 @@ from torch import Tensor, nn
 from sslcourse.checks.apply import call, same
 
 
-def head_run(fn: Callable, inputs: dict) -> dict:
-    """What a head for `dim` features gives before and after training on features x with turns z.
+def linear_network(weights: Tensor) -> Callable:
+    """Pictures (N,C,H,W) -> logits (N,4) by weights (4, C H W)."""
+    return lambda pictures: pictures.flatten(1) @ weights.T
 
-    built, class: the type of a result that is no module, and whether it is a class. Otherwise shape: that of the
-    untrained head's logits; trainable: its number of trainable parameters; shared: whether two heads share parameters;
-    trained, scaled: the trained head's logits for x and for 100 x; gradient: with respect to x.
-    """
-    x, z = inputs["x"].requires_grad_(), inputs["z"]
-    head, another = fn(inputs["dim"]), fn(inputs["dim"])
-    if not isinstance(head, nn.Module):
-        return {
-            "built": head.__name__ if isinstance(head, type) else type(head).__name__,
-            "class": isinstance(head, type),
-        }
-    logits = head(x)
-    shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    trainable = [p for p in head.parameters() if p.requires_grad]
-    if shape != [len(x), 4] or not trainable:
-        return {"shape": shape, "trainable": len(trainable)}
-    optimizer = torch.optim.Adam(trainable, lr=0.1)
-    for _ in range(40):
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(head(x.detach()), z).backward()
-        optimizer.step()
-    trained, scaled = head(x), head(100 * x.detach())
-    (gradient,) = (
-        torch.autograd.grad(trained.square().sum(), x, allow_unused=True) if trained.requires_grad else (None,)
-    )
-    shared = {id(p) for p in head.parameters()} & {id(p) for p in another.parameters()}
-    return {
-        "shape": shape,
-        "trainable": len(trainable),
-        "shared": bool(shared),
-        "trained": trained.detach(),
-        "scaled": scaled.detach(),
-        "gradient": gradient,
-    }
+
+def vote_run(fn: Callable, inputs: dict) -> dict:
+    """What `call` gives for a vote on pictures x of a linear network with these weights."""
+    network = linear_network(inputs["weights"])
+    return call(lambda x: fn(network, x), {"x": inputs["x"]})
 
 
 def transfer_networks(inputs: dict) -> tuple[nn.Module, nn.Module, nn.Module]:
