@@ -135,9 +135,46 @@ def test_pseudo_likelihood_agrees_with_enumeration_and_with_scikit_learn_on_aver
     assert scores.mean() == pytest.approx(exact.mean().item(), abs=float(5 * scores.std() / len(scores) ** 0.5))
 
 
-def test_base_rates_are_the_pixels_log_odds():
-    x = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
-    torch.testing.assert_close(origins.base_rates(x).sigmoid(), torch.tensor([4 / 6, 1 / 6]))
+def test_log_odds_give_each_pixel_its_frequency_with_two_samples_more():
+    v = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    torch.testing.assert_close(origins.log_odds(v).sigmoid(), torch.tensor([4 / 6, 1 / 6]))
+
+
+def test_the_exact_update_is_the_gradient_of_the_mean_log_likelihood():
+    rbm, v = random_rbm(6, 5), states(6)[::5]
+    *update, chain = origins.exact_update(v, v[:2], rbm.W, rbm.b, rbm.c)
+    rbm.requires_grad_()
+    log_z = torch.logsumexp(-rbm.free_energy(states(6)), dim=0)
+    (-rbm.free_energy(v).mean() - log_z).backward()
+    assert torch.equal(chain, v[:2])
+    for got, parameter in zip(update, rbm.parameters(), strict=True):
+        torch.testing.assert_close(got, parameter.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_a_model_s_own_samples_come_as_often_as_they_are_likely():
+    rbm, n = random_rbm(3, 3), 20_000
+    p = (-rbm.free_energy(states(3))).softmax(dim=0)
+    found = origins.own_samples(rbm, n, generator())
+    often = torch.bincount((found @ torch.tensor([4.0, 2.0, 1.0])).long(), minlength=8) / n
+    assert (often - p).abs().max() < 5 * (p * (1 - p) / n).sqrt().max()
+
+
+def test_one_component_is_independent_pixels_and_more_find_clusters():
+    v = (torch.rand(400, 12, generator=generator()) < 0.1).float()
+    v[:200, :6], v[200:, 6:] = 1 - v[:200, :6], 1 - v[200:, 6:]  # two kinds, each with its half of the pixels on
+    odds, weights = origins.fit_mixture(v, 1)
+    torch.testing.assert_close(odds[0], origins.log_odds(v))
+    assert weights.exp().sum() == pytest.approx(1.0)
+    one, two = (origins.mixture_log_likelihood(v, *origins.fit_mixture(v, k, seed=1)).mean() for k in (1, 2))
+    assert two > one + 2
+    total = origins.mixture_log_likelihood(states(12), *origins.fit_mixture(v, 2)).logsumexp(dim=0)
+    assert total == pytest.approx(0.0, abs=1e-4)
+
+
+def test_training_calls_after_with_the_machine_before_the_first_epoch_and_after_each():
+    called, rbm = [], origins.RBM(6, 3)
+    rbm.fit(torch.rand(8, 6), 2, batch_size=4, watch=False, after=lambda machine: called.append(machine.W.clone()))
+    assert len(called) == 3 and not torch.equal(called[0], called[1]) and torch.equal(called[-1], rbm.W)
 
 
 def test_training_on_digits_learns(trained, digits):
@@ -147,7 +184,7 @@ def test_training_on_digits_learns(trained, digits):
     before = origins.RBM(784, 64)
     for measure, better in ((origins.pseudo_likelihood, 1), (lambda rbm, v: (rbm.reconstruct(v) - v).square(), -1)):
         assert better * (measure(rbm, test).mean() - measure(before, test).mean()) > 0
-    noise = (torch.rand(200, 784, generator=generator()) < origins.base_rates(train).sigmoid()).float()
+    noise = (torch.rand(200, 784, generator=generator()) < origins.log_odds(train).sigmoid()).float()
     assert (rbm.free_energy(test)[:, None] < rbm.free_energy(noise)[None]).float().mean() > 0.8
     assert len(history.loss) == len(history.std) == len(history.rank) == 10 and history.loss[-1] < history.loss[0]
     assert rbm(test.view(-1, 1, 28, 28)).shape == (200, 64) and rbm.dim == 64
@@ -194,8 +231,9 @@ def test_figures_are_drawn(trained, digits):
     drawn = [rbm_figures.chain(rbm, places, steps) for steps in (0, 5)]
     drawn.append(figures.filters({"a": rbm.W, "b": rbm.W}, columns=3))
     assert [axis.get_ylabel() for axis in drawn[-1].axes] == ["a", "", "", "b", "", ""]
-    drawn.append(rbm_figures.free_energies({"a": torch.randn(50), "b": torch.randn(40) + 3}))
+    drawn.append(rbm_figures.free_energies({"a": torch.randn(50), "b": torch.randn(40) + 3}, "CD-1"))
     drawn.append(rbm_figures.phases({"F": {"one": [1.0, 2.0], "two": [0.0, 3.0]}, "log p": {"one": [1, 2]}}))
+    drawn.append(rbm_figures.gradients({"a": [-9.0, -5.0], "b": [-9.0, -4.0]}, {"a": [0.1], "b": [1.0]}, "a"))
     drawn.append(rbm_figures.annealing({"CD-1": {"coins": {10: [-3.0, 2.0], 100: [0.1]}}, "PCD": {"coins": {10: [0]}}}))
     assert all(isinstance(figure, Figure) for figure in drawn)
     assert [axis.get_title() for axis in drawn[0].axes][0] == "v at step 0"
@@ -210,22 +248,6 @@ def test_the_slider_steps_the_chain(trained, digits, monkeypatch):
     assert (steps.value, steps.max) == (1, 4) and start.options == ("a digit", "noise")
     first, later = (sliders.image(draw(start="a digit", steps=n)).data for n in (0, 4))
     assert first != later
-
-
-def test_everybody_runs_first_equally_often_and_the_quickest_time_counts(monkeypatch):
-    clock, order = [0.0], []
-    monkeypatch.setattr(sklearn_rbm.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(sklearn_rbm.time, "perf_counter", lambda: clock[0])
-
-    def runner(name):
-        def run():
-            order.append(name)
-            clock[0] += {"a": 1.0, "b": 2.0}[name] + len(order)
-
-        return run
-
-    assert sklearn_rbm.quickest_times({name: runner(name) for name in "ab"}, rounds=4) == {"a": 2.0, "b": 4.0}
-    assert "".join(order) == "abbaabba"
 
 
 def test_scikit_learns_machine_is_measured_as_ours(digits):

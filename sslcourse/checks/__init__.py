@@ -79,6 +79,22 @@ def tensor_fault(outputs: dict, shape: tuple[int, ...]) -> str | None:
     return changed_fault(outputs)
 
 
+def parts_fault(outputs: dict, shapes: dict[str, tuple[int, ...]]) -> str | None:
+    """What is wrong with the form of several results {name: shape}: how many they are, and each of them."""
+    names, result = ", ".join(shapes), outputs["result"]
+    if result is None:
+        return NOTHING
+    if not isinstance(result, list) or len(result) != len(shapes):
+        returned = f"{len(result)} things" if isinstance(result, list) else f"a {type(result).__name__}"
+        return f"it returned {returned}; it should be {len(shapes)} tensors: {names}"
+    for part, (name, shape) in zip(result, shapes.items(), strict=True):
+        if isinstance(part, Tensor) and part.dtype == torch.bool:
+            return f"{name} is a tensor of True and False; make it numbers, with .float() or .to(v.dtype)"
+        if fault := tensor_fault({"result": part, "changed": outputs["changed"]}, shape):
+            return fault if fault.startswith("it changed") else f"{name} is not as it should be: {fault}"
+    return None
+
+
 def changed_fault(outputs: dict, advice: str = "work on a copy instead") -> str | None:
     """Which inputs a `call` changed."""
     return f"it changed its input {', '.join(outputs['changed'])}; {advice}" if outputs["changed"] else None

@@ -1,12 +1,15 @@
 """Lesson 2.1's checks. Answers are given their random numbers, so that right ones agree bit by bit."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, ranges, shape_of, tensor_fault
+from sslcourse.checks import Check, by_name, distance, likely_cause, parts_fault, ranges, shape_of, tensor_fault
 from sslcourse.checks.apply import parts_run
-from sslcourse.origins import contrastive_divergence, free_energy, gibbs_step, p_hidden, p_visible
+from sslcourse.checks.apply.rbm import energy_run
+from sslcourse.origins import contrastive_divergence, free_energy, gibbs_step, log_odds, p_hidden, p_visible
 
 
 def random_rbm(rng: torch.Generator, visible: int, hidden: int, std: float = 1.0) -> dict[str, Tensor]:
@@ -33,22 +36,6 @@ def uniform_numbers(v: Tensor, parameters: dict, rng: torch.Generator) -> tuple[
     return u_h, clear_of(p_visible((u_h < p_hidden(v, W, c)).float(), W, b), rng)
 
 
-def parts_fault(outputs: dict, shapes: dict[str, tuple[int, ...]]) -> str | None:
-    """What is wrong with the form of several results {name: shape}: how many they are, and each of them."""
-    names, result = ", ".join(shapes), outputs["result"]
-    if result is None:
-        return NOTHING
-    if not isinstance(result, list) or len(result) != len(shapes):
-        returned = f"{len(result)} things" if isinstance(result, list) else f"a {type(result).__name__}"
-        return f"it returned {returned}; it should be {len(shapes)} tensors: {names}"
-    for part, (name, shape) in zip(result, shapes.items(), strict=True):
-        if isinstance(part, Tensor) and part.dtype == torch.bool:
-            return f"{name} is a tensor of True and False; make it numbers, with .float() or .to(v.dtype)"
-        if fault := tensor_fault({"result": part, "changed": outputs["changed"]}, shape):
-            return fault if fault.startswith("it changed") else f"{name} is not as it should be: {fault}"
-    return None
-
-
 def energy_cases(rng: torch.Generator) -> list[dict]:
     """N, D and H all different; in the last case exp() of a hidden unit's input overflows."""
     cases = [
@@ -72,15 +59,9 @@ def energy_mistakes(v: Tensor, W: Tensor, b: Tensor, c: Tensor) -> dict[str, Ten
         "the hidden bias c is missing inside the softplus": -visible - F.softplus(v @ W).sum(dim=1),
         "the hidden term is missing": -visible,
         "this is the mean over hidden units; take the sum": -visible - F.softplus(a).mean(dim=1),
-        "you sum what the hidden units receive and take one softplus of it; take the softplus first, then the sum": (
-            -visible - F.softplus(a.sum(dim=1))
-        ),
-        "this is the expected energy at h = p(h | v); it lacks the entropy of h. Sum over h inside the logarithm": (
-            expected
-        ),
-        "this is the energy of the best h; a free energy sums over all h, which makes relu a softplus": (
-            -visible - a.relu().sum(dim=1)
-        ),
+        "you sum first and take one softplus of it; take the softplus first": -visible - F.softplus(a.sum(dim=1)),
+        "this is the expected energy at h = p(h | v); it lacks the entropy of h: sum over h in the logarithm": expected,
+        "this is the energy of the best h; a sum over all h makes relu a softplus": -visible - a.relu().sum(dim=1),
         "you sum sigmoids; the logarithm of 1 + exp(a) is the softplus": -visible - p.sum(dim=1),
         "you sum logarithms of sigmoids; log(1 + exp(a)) has a plus sign": -visible - p.log().sum(dim=1),
         "this is log(exp(a)), not log(1 + exp(a)): a hidden unit may be off, too": -visible - a.sum(dim=1),
@@ -106,10 +87,20 @@ def energy_verdict(inputs: dict, outputs: dict) -> str | None:
     scale = v @ b.abs() + (v @ W.abs() + c.abs()).sum(dim=1)
     tolerance = 1e-6 * (10 + scale.max().item())  # float32: sums of terms as large as this
     if distance(result, right) <= tolerance:
-        return None
+        return energy_gradient_fault(v, W, c, outputs["gradients"])
     return likely_cause(result, right, energy_mistakes(v, W, b, c), 5 * tolerance) or (
         f"it is off by up to {distance(result, right):.3g}; {ranges(result, right)}"
     )
+
+
+def energy_gradient_fault(v: Tensor, W: Tensor, c: Tensor, gradients: dict[str, Tensor | None]) -> str | None:
+    """What is wrong with the gradients of the free energies' sum, where its value is right."""
+    p = p_hidden(v, W, c)
+    for name, right in {"W": -v.T @ p, "b": -v.sum(dim=0), "c": -p.sum(dim=0)}.items():
+        # The tolerance is for float32: each row adds a sigmoid of a large sum.
+        if gradients[name] is None or distance(gradients[name], right) > 1e-3 * len(v):
+            return f"the value is right, but not its gradient with respect to {name}: is there a detach() or no_grad()?"
+    return None
 
 
 def gibbs_cases(rng: torch.Generator) -> list[dict]:
@@ -137,9 +128,7 @@ def gibbs_verdict(inputs: dict, outputs: dict) -> str | None:
         if not ((part == 0) | (part == 1)).all():
             return f"{name} holds values other than 0 and 1, such as probabilities; turn a unit on where u_{name} < p"
     wrong_h = {
-        "h is turned round: a unit is on where u_h is below its probability, so that it is on with probability p": (
-            u_h > p_h
-        ),
+        "h is turned round: a unit is on where u_h is below its probability": u_h > p_h,
         "h does not depend on u_h: you round the probability; without chance the chain cannot sample": p_h > 0.5,
         "the hidden bias c is missing": u_h < (v @ W).sigmoid(),
         "the sigmoid is missing for h: u_h is compared with v W + c itself": u_h < v @ W + c,
@@ -153,9 +142,7 @@ def gibbs_verdict(inputs: dict, outputs: dict) -> str | None:
         "v does not depend on u_v: you round the probability; without chance the chain cannot sample": p_v > 0.5,
         "the visible bias b is missing": u_v < (right_h @ W.T).sigmoid(),
         "the sigmoid is missing for v: u_v is compared with W h + b itself": u_v < right_h @ W.T + b,
-        "v is drawn from p(h | v) instead of from the h that you drew: h must be 0 or 1 on the way down": (
-            u_v < p_visible(p_h, W, b)
-        ),
+        "v is drawn from p(h | v), not from your h: h must be 0 or 1 on the way down": u_v < p_visible(p_h, W, b),
         **({"the way down needs W transposed": u_v < p_visible(right_h, W.T, b)} if u_h.shape == u_v.shape else {}),
     }
     return bits_fault(new_v, right_v, wrong_v, "v", "p(v | h)")
@@ -175,12 +162,8 @@ def bits_fault(bits: Tensor, right: Tensor, mistakes: dict[str, Tensor], name: s
 def divergence_cases(rng: torch.Generator) -> list[dict]:
     """CD-1 and CD-3 from the data, and persistent chains: as many as there are samples, and more."""
     cases = []
-    for n, m, d, h, k, persistent in (
-        (20, 20, 14, 9, 1, False),
-        (18, 18, 13, 8, 3, False),
-        (20, 20, 9, 11, 2, True),
-        (16, 24, 7, 12, 1, True),
-    ):
+    sizes = ((20, 20, 14, 9, 1, False), (18, 18, 13, 8, 3, False), (20, 20, 9, 11, 2, True), (16, 24, 7, 12, 1, True))
+    for n, m, d, h, k, persistent in sizes:
         parameters, v = random_rbm(rng, d, h, 0.7), binary(rng, n, d)
         chain = binary(rng, m, d) if persistent else v.clone()
         u, state = [], chain
@@ -223,9 +206,7 @@ def chain_fault(chain: Tensor, right: Tensor, inputs: dict) -> str | None:
         "chain is still where it began: return the v of the last Gibbs step": start,
         "you return the data v as chain; return the v of the last Gibbs step": v,
         f"one Gibbs step was taken; u holds {len(u)} pairs, and each is a step": gibbs_step(start, W, b, c, *u[0])[1],
-        "each step begins anew at the start; it should begin where the step before stopped": (
-            gibbs_step(start, W, b, c, *u[-1])[1]
-        ),
+        "each step begins anew; begin it where the step before stopped": gibbs_step(start, W, b, c, *u[-1])[1],
     }
     if v.shape == start.shape:
         from_data = contrastive_divergence(v, v, W, b, c, u)[3]
@@ -239,7 +220,7 @@ def divergence_mistakes(v, last, chain, W, b, c, u) -> dict[str, tuple[Tensor, T
     before_last = chain
     for pair in u[:-1]:
         before_last = gibbs_step(before_last, W, b, c, *pair)[1]
-    h_drawn, _ = gibbs_step(before_last, W, b, c, *u[-1])
+    h_drawn, h_before = gibbs_step(before_last, W, b, c, *u[-1])[0], p_hidden(before_last, W, c)
 
     def means(v: Tensor, h: Tensor, n: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
         n = n or len(v)
@@ -248,35 +229,69 @@ def divergence_mistakes(v, last, chain, W, b, c, u) -> dict[str, tuple[Tensor, T
     def minus(positive: tuple, negative: tuple) -> tuple:
         return tuple(p - q for p, q in zip(positive, negative, strict=True))
 
-    data, model = means(v, h), means(last, h_k)
+    data, model, first = means(v, h), means(last, h_k), means(chain, p_hidden(chain, W, c))
     return {
         "the sign is wrong: the data's statistics count plus, the chain's minus": minus(model, data),
         "the negative phase is missing: subtract the chain's statistics": data,
         "this is the chain's statistics alone; they are subtracted from the data's": model,
         "these are sums over samples; take means": minus(means(v, h, 1), means(last, h_k, 1)),
-        "both sums are divided by the number of rows of v; the chain's by its own": minus(
-            data, means(last, h_k, len(v))
-        ),
-        "the chain's hidden units are those that were drawn before its last v; take p(h | v) at the last v": minus(
-            data, means(last, h_drawn)
-        ),
-        "the chain's hidden units belong to the v before the last; take p(h | v) at the last v": minus(
-            data, means(last, p_hidden(before_last, W, c))
-        ),
-        "the chain's statistics are taken where it began; take them where it stopped": minus(
-            data, means(chain, p_hidden(chain, W, c))
-        ),
-        "the statistics use p(v | h) for the chain's visible units; take its zeros and ones": minus(
-            data, means(p_visible(h_drawn, W, b), h_k)
-        ),
-        "plus should be minus: the chain's statistics are subtracted": tuple(
-            p + q for p, q in zip(data, model, strict=True)
-        ),
+        "both sums are divided by the rows of v; the chain's by its own": minus(data, means(last, h_k, len(v))),
+        "the chain's h were drawn before its last v; take p(h | v) at that v": minus(data, means(last, h_drawn)),
+        "the chain's h belong to the v before the last; take p(h | v) at the last": minus(data, means(last, h_before)),
+        "these are the chain's statistics where it began; take them where it stopped": minus(data, first),
+        "p(v | h) stands for the chain's v; take its zeros and ones": minus(data, means(p_visible(h_drawn, W, b), h_k)),
+        "plus should be minus: the chain's statistics are subtracted": minus(data, tuple(-q for q in model)),
     }
 
 
+def odds_cases(rng: torch.Generator) -> list[dict]:
+    """Pixels of all frequencies, one of them never on, one always; in the last case one sample is all there is."""
+    cases = []
+    for n, d in ((40, 7), (9, 12), (1, 6)):
+        v = (torch.rand(n, d, generator=rng) < torch.rand(d, generator=rng)).float()
+        v[:, 0], v[:, 1] = 0.0, 1.0
+        cases.append({"v": v})
+    return cases
+
+
+def odds_mistakes(v: Tensor) -> dict[str, Tensor]:
+    """Wrong biases (D,) by their likely cause."""
+    on, often, n, right = v.sum(dim=0), v.mean(dim=0), len(v), log_odds(v)
+    p = (on + 1) / (n + 2)
+    return {
+        "these are frequencies; a bias is what the sigmoid turns into a frequency": p,
+        "these are the frequencies in v; a bias is what the sigmoid turns into a frequency": often,
+        "the sign is wrong: a pixel that is often on has a positive bias": -right,
+        "these are the odds; take their logarithm": p / (1 - p),
+        "this is log p; subtract log(1 - p)": p.log(),
+        "plus should be minus: log p - log(1 - p)": p.log() + (1 - p).log(),
+        "you add 1 to the frequency; add it to the count": (often + 1).log() - (2 - often).log(),
+        "the logarithm is to base 2; the sigmoid takes the natural one": right / math.log(2),
+    }
+
+
+def odds_verdict(inputs: dict, outputs: dict) -> str | None:
+    v, result = inputs["v"].double(), outputs["result"]
+    right, tolerance = log_odds(v), 1e-4  # float32: the logit of a frequency among some dozens
+    if shape_of(result) in ((), (len(v),)) and shape_of(result) != right.shape:
+        return f"it returned shape {tuple(result.shape)}; each of the {len(right)} pixels has a bias: count over dim=0"
+    if fault := tensor_fault(outputs, tuple(right.shape)):
+        return fault
+    if not result.isfinite().all():
+        kind = "always" if result[0].isfinite() else "never"
+        return f"the bias of a pixel that is {kind} on is not finite: two made-up samples join the count of every pixel"
+    if distance(result, right) <= tolerance:
+        return None
+    return likely_cause(result, right, odds_mistakes(v), tolerance) or (
+        f"pixels that are never, always and sometimes on get biases {result[0]:.3g}, {result[1]:.3g} and "
+        f"{result[2]:.3g}, and should get {right[0]:.3g}, {right[1]:.3g} and {right[2]:.3g}: the two made-up samples "
+        "join the count of every pixel"
+    )
+
+
 CHECKS = by_name(
-    Check(free_energy, energy_cases, energy_verdict),
+    Check(free_energy, energy_cases, energy_verdict, energy_run),
     Check(gibbs_step, gibbs_cases, gibbs_verdict, parts_run),
     Check(contrastive_divergence, divergence_cases, divergence_verdict, parts_run),
+    Check(log_odds, odds_cases, odds_verdict),
 )

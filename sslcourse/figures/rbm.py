@@ -1,8 +1,9 @@
-"""Lesson 2.1's figures: a Gibbs chain, free energies, the parts of the likelihood, and the errors of AIS."""
+"""Lesson 2.1's figures: a Gibbs chain, free energies, the parts of the likelihood, gradients, and the errors of AIS."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -46,34 +47,67 @@ def chain(rbm: RBM, states: Tensor, steps: int) -> Figure:
     return fig
 
 
-def free_energies(groups: Mapping[str, Tensor]) -> Figure:
-    """Histograms of free energies (N,) in nats, with a colour for each named group."""
+def free_energies(groups: Mapping[str, Tensor], machine: str) -> Figure:
+    """Histograms of free energies (N,) in nats under a machine of this name, with a colour for each named group."""
     means = listed(f"{name} {short(values.mean().item())}" for name, values in groups.items())
-    fig, (axis,) = figure(
-        1, 1, 11, 4, f"Histograms of free energies in nats (left: likely to the model). Means: {means}."
-    )
+    alt = f"Histograms of the free energy F(v) in nats on {machine}; low is likely. Means: {means}."
+    fig, (axis,) = figure(1, 1, 12, 4, alt)
     energies = torch.cat(list(groups.values()))
     bins = torch.linspace(energies.min().item(), energies.max().item(), 80).tolist()
     for index, (name, values) in enumerate(groups.items()):
-        axis.hist(values.cpu().tolist(), bins=bins, color=OKABE_ITO[index], alpha=0.75, label=name)
-    axis.set(xlabel="free energy F(v), nats (left: the model finds it likely)", ylabel="samples")
-    axis.legend(frameon=False)
+        share = [1 / len(values)] * len(values)
+        axis.hist(values.tolist(), bins=bins, weights=share, color=OKABE_ITO[index], alpha=0.75, label=name)
+    axis.set(xlabel="free energy F(v), nats (left: the machine finds it likely)", title=f"free energies on {machine}")
+    axis.set_ylabel("share of the pictures")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
 
 
-def phases(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Quantities in nats over epochs, with a panel for each and a line for each run.
+def curves(axis: Axes, lines: Mapping[str, Sequence[float]], names: Sequence[str], first: int = 0) -> None:
+    """One line for each named series over first, first + 1 and so on; its place among the names gives it its colour."""
+    for name, values in lines.items():
+        style = {"marker": "os^Dv"[names.index(name)], "color": OKABE_ITO[names.index(name)], "markersize": 7}
+        axis.plot(range(first, first + len(values)), values, label=name, **style)
 
-    curves: {quantity: {run: values from epoch 0}}.
+
+def phases(quantities: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Quantities in nats over epochs, {quantity: {run: values from epoch 0}}: a panel for each, a line for each run.
+
+    The vertical axis, the same in all panels, is linear between -100 and 100 and logarithmic beyond.
     """
-    told = [f"{title}, {run}: {course(values)}" for title, runs in curves.items() for run, values in runs.items()]
-    alt = f"Curves over epochs, in nats, with a panel for each quantity. {'; '.join(told)}."
-    fig, axes = figure(1, len(curves), 4.6 * len(curves), 3.9, alt)
-    for axis, (title, lines) in zip(axes, curves.items(), strict=True):
-        for index, (name, values) in enumerate(lines.items()):
-            axis.plot(values, "os^D"[index] + "-", color=OKABE_ITO[index], label=name)
-        axis.set(title=f"{title} (nats)", xlabel="epoch")
-    axes[0].legend(frameon=False, fontsize=12)
+    told = "; ".join(
+        f"{quantity}, {run}: {course(values)}" for quantity, runs in quantities.items() for run, values in runs.items()
+    )
+    fig, axes = figure(1, len(quantities), 4.8 * len(quantities), 4.2, f"Lines over epochs, in nats. {told}.")
+    for axis, (title, lines) in zip(axes, quantities.items(), strict=True):
+        curves(axis, lines, list(lines))
+        axis.set_yscale("symlog", linthresh=100)
+        ticks = [-100_000, -10_000, -1000, -100, 0, 100]
+        axis.set(title=title, xlabel="epoch", ylim=(-200_000, 150), yticks=ticks)
+        axis.set_yticklabels([f"{tick:,}" for tick in ticks])
+        axis.axhline(0, color="gray", linewidth=1)
+    axes[0].set_ylabel("nats")
+    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+def gradients(likelihoods: Mapping[str, Sequence[float]], cosines: Mapping[str, Sequence[float]], path: str) -> Figure:
+    """Left, log p(v) of test digits over epochs from 0, by update; right, cosines with the exact gradient from epoch 1.
+
+    path: the update along whose training the cosines were taken.
+    """
+    left = "; ".join(f"{name} {course(values)}" for name, values in likelihoods.items())
+    right = "; ".join(f"{name} {course(values)}" for name, values in cosines.items())
+    alt = f"Left: exact log p of test digits over epochs, in nats: {left}. Right: the cosine of three updates with the "
+    fig, axes = figure(1, 2, 15, 4.6, f"{alt}exact gradient while {path} trains: {right}.")
+    names = list(dict.fromkeys([*likelihoods, *cosines]))
+    curves(axes[0], likelihoods, names)
+    axes[0].set(title="where training gets to", xlabel="epoch", ylabel="log p(test digits), nats")
+    curves(axes[1], cosines, names, first=1)
+    axes[1].axhline(0, color="gray", linewidth=1)
+    axes[1].set(title=f"while {path} trains", xlabel="epoch", ylabel="cosine with exact gradient", ylim=(-0.3, 1.1))
+    for axis in axes:
+        axis.legend(frameon=False)
     return fig
 
 
@@ -98,7 +132,7 @@ def annealing(errors: Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]])
         axis.set_ylim(-300, 3)
         axis.set_yticks([-100, -10, -1, 0, 1], ["-100", "-10", "-1", "0", "1"])
     axes[0].set_ylabel("estimate - exact log Z (nats)")
-    axes[-1].legend(frameon=False, fontsize=12, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
 
 

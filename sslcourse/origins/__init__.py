@@ -13,13 +13,15 @@ from sslcourse.origins.autoencoders import (
     unroll,
     xavier_,
 )
-from sslcourse.origins.likelihood import ais_log_z, base_rates, exact_log_z, pseudo_likelihood
+from sslcourse.origins.likelihood import ais_log_z, exact_log_z, exact_update, own_samples, pseudo_likelihood
+from sslcourse.origins.mixture import fit_mixture, mixture_log_likelihood
 from sslcourse.origins.rbm import (
     RBM,
     binarised,
     contrastive_divergence,
     free_energy,
     gibbs_step,
+    log_odds,
     p_hidden,
     p_visible,
     uniforms,
@@ -30,15 +32,19 @@ __all__ = [
     "MLP",
     "RBM",
     "ais_log_z",
-    "base_rates",
     "binarised",
     "contrastive_divergence",
     "denoising_loss",
     "exact_log_z",
+    "exact_update",
+    "fit_mixture",
     "free_energy",
     "gibbs_step",
     "he_",
+    "log_odds",
+    "mixture_log_likelihood",
     "normal_",
+    "own_samples",
     "p_hidden",
     "p_visible",
     "pca_reconstruction",

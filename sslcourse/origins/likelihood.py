@@ -1,41 +1,67 @@
 """The likelihood of data under an RBM: exact for a small one, by annealed importance sampling, or pixel by pixel."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sslcourse.errors import CourseError
-from sslcourse.origins.rbm import RBM
+from sslcourse.origins.rbm import RBM, p_hidden, p_visible
 
 LARGEST = 20  # number H of hidden units whose 2^H states are enumerated
 CHUNK = 2**13  # hidden states computed at a time
 
 
+def hidden_states(hidden: int) -> Tensor:
+    """All 2^H states of H hidden units, (2^H, H), in float64; a CourseError for more than LARGEST units."""
+    if hidden > LARGEST:
+        raise CourseError(f"2^{hidden} hidden states are too many to enumerate; {LARGEST} units are the most.")
+    return (torch.arange(2**hidden)[:, None] >> torch.arange(hidden) & 1).double()
+
+
+def log_weights(h: Tensor, W: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """log sum_v exp(-E(v, h)) = c.h + sum_i log(1 + exp(b_i + W_i h)) for states h (S,H): (S,), in nats."""
+    return h @ c + F.softplus(torch.addmm(b, h, W.T)).sum(dim=1)
+
+
 def exact_log_z(rbm: RBM) -> float:
-    """log Z = log sum_h exp(c.h) prod_i (1 + exp(b_i + W_i h)), in nats, over all 2^H hidden states, in float64.
+    """log Z, in nats, as a sum over all 2^H hidden states, in float64.
 
     Raises CourseError for more than LARGEST hidden units.
     """
-    if rbm.dim > LARGEST:
-        raise CourseError(f"2^{rbm.dim} hidden states are too many to enumerate; {LARGEST} units are the most.")
     W, b, c = (p.cpu().double() for p in (rbm.W, rbm.b, rbm.c))  # not every accelerator has float64
-    bits = torch.arange(rbm.dim)
-    terms = []
-    for states in torch.arange(2**rbm.dim).split(CHUNK):
-        h = (states[:, None] >> bits & 1).double()
-        terms.append(h @ c + F.softplus(b + h @ W.T).sum(dim=1))
+    terms = [log_weights(h, W, b, c) for h in hidden_states(rbm.dim).split(CHUNK)]
     return torch.cat(terms).logsumexp(dim=0).item()
 
 
-def base_rates(x: Tensor) -> Tensor:
-    """Visible biases (D,) of independent pixels with the frequencies that they have in x (N,D): where AIS starts.
+def exact_update(
+    v: Tensor, chain: Tensor, W: Tensor, b: Tensor, c: Tensor, u: Sequence = ()
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradient of the mean log p(v) of data v (N,D), exactly, in the form of `contrastive_divergence`.
 
-    One count is added to both values of each pixel, so that no probability is 0 or 1.
+    Its negative phase is the model's own mean, over all 2^H hidden states; chain comes back as it is, and u is unused.
+    Raises CourseError for more than LARGEST hidden units.
     """
-    on = x.sum(dim=0)
-    return ((on + 1) / (len(x) - on + 1)).log()
+    h = hidden_states(len(c)).to(W)
+    p = log_weights(h, W, b, c).softmax(dim=0)[:, None]  # p(h), (S,1)
+    on = p * p_visible(h, W, b)  # p(h) p(v | h)
+    h_data = p_hidden(v, W, c)
+    dW = v.T @ h_data / len(v) - on.T @ h
+    return dW, v.mean(dim=0) - on.sum(dim=0), h_data.mean(dim=0) - (p * h).sum(dim=0), chain
+
+
+def own_samples(rbm: RBM, n: int, generator: torch.Generator | None = None) -> Tensor:
+    """n independent samples (n,D) of v from p(v): h from all 2^H states by their probability, then v from p(v | h).
+
+    Raises CourseError for more than LARGEST hidden units.
+    """
+    states = hidden_states(rbm.dim).to(rbm.W)
+    p = log_weights(states, rbm.W, rbm.b, rbm.c).softmax(dim=0)
+    h = states[p.multinomial(n, replacement=True, generator=generator)]
+    p_v = p_visible(h, rbm.W, rbm.b)
+    return (torch.rand(p_v.shape, generator=generator, device=p_v.device) < p_v).to(p_v)
 
 
 def ais_log_z(

@@ -61,6 +61,16 @@ def contrastive_divergence(
     return both.T @ h, (both * share).sum(dim=0), h.sum(dim=0), chain
 
 
+def log_odds(v: Tensor) -> Tensor:
+    """Visible biases (D,) log p/(1-p) that give each pixel alone its frequency p in v (N,D), zeros and ones.
+
+    Two made-up samples join the count, one with every pixel on and one with every pixel off, so that the bias of a
+    pixel that is never on, or always, is finite. Source: Hinton, 2012, section 8; the two samples are Laplace's.
+    """
+    on = v.sum(dim=0)
+    return ((on + 1) / (len(v) - on + 1)).log()
+
+
 def binarised(data: Data) -> Data:
     """The same data set with every pixel black or white, 0 or 255, as RBMs with binary units want it."""
     splits = {name: getattr(data, name) for name in ("train", "val", "test")}
@@ -76,8 +86,8 @@ def uniforms(chain: Tensor, hidden: int, k: int, generator: torch.Generator | No
 class RBM(nn.Module):
     """A restricted Boltzmann machine with parameters W (D,H), b (D,) and c (H,); as an encoder it gives p(h | v).
 
-    W starts as N(0, 0.01^2) from torch's seed and c at zero (Hinton, 2012, section 8); b at zero, too, as scikit-learn
-    has it, where Hinton starts it at the log odds of the pixels (`base_rates`). `dim` is H.
+    W starts as N(0, 0.01^2) from torch's seed and c at zero (Hinton, 2012, section 8). b starts at zero, too, as in
+    scikit-learn; Hinton starts it at the pixels' `log_odds`. `dim` is H.
     """
 
     def __init__(self, visible: int, hidden: int):
@@ -119,17 +129,21 @@ class RBM(nn.Module):
         seed: int = 0,
         update: Callable = contrastive_divergence,
         watch: bool = True,
+        after: Callable[["RBM"], None] | None = None,
     ) -> History:
         """Train in place by (persistent) CD-k on x (N,D), values in [0,1]; returns the history.
 
         The learning rate is lr or, where last_lr is given, falls linearly by epochs, to last_lr after the last.
         update: contrastive divergence, or a student's version of it. watch: show a progress bar, and note after each
         epoch the reconstruction's cross-entropy (nats a sample) as loss, and the collapse meters of p(h | v).
+        after: called with the machine before the first epoch and after each, for meters of the caller's own.
         Raises CourseError for values outside [0,1] or a batch_size larger than N.
         """
         x = self.checked(x, batch_size)
         generator = torch.Generator(x.device).manual_seed(seed)
         chain, history = x[:batch_size], History()
+        after = after or (lambda rbm: None)
+        after(self)
         for epoch in bar(epochs, "contrastive divergence", silent=not watch):
             rate = lr if last_lr is None else lr + (last_lr - lr) * epoch / epochs
             for v in x[torch.randperm(len(x), generator=generator, device=x.device)].split(batch_size):
@@ -138,6 +152,7 @@ class RBM(nn.Module):
                 chain = self.move(update(v, start, self.W, self.b, self.c, u), rate)
             if watch:
                 self.note(x[:PROBE], history)
+            after(self)
         return history
 
     def move(self, updated: Sequence[Tensor], rate: float) -> Tensor:

@@ -1,7 +1,4 @@
-"""scikit-learn's RBM on the same digits with the same settings, and a fair comparison of times."""
-
-import time
-from collections.abc import Callable, Mapping
+"""scikit-learn's RBM, in the form of ours."""
 
 import torch
 from torch import Tensor
@@ -19,20 +16,3 @@ def train(x: Tensor, hidden: int, epochs: int, seed: int = 0) -> RBM:
     for parameter, value in zip((rbm.W, rbm.b, rbm.c), values, strict=True):
         parameter.copy_(torch.tensor(value))
     return rbm
-
-
-def quickest_times(runners: Mapping[str, Callable[[], object]], rounds: int = 6) -> dict[str, float]:
-    """Run all runners in turn, `rounds` times; name -> the quickest of its times, in seconds.
-
-    Other work on the machine makes a run slower, never faster. The order rotates from round to round, because the
-    threads of the previous runner keep the cores busy for a while.
-    """
-    names, times = list(runners), {name: [] for name in runners}
-    for start in range(rounds):
-        for place in range(len(names)):
-            name = names[(start + place) % len(names)]
-            time.sleep(0.2)
-            begin = time.perf_counter()
-            runners[name]()
-            times[name].append(time.perf_counter() - begin)
-    return {name: min(seconds) for name, seconds in times.items()}

@@ -1,12 +1,12 @@
-"""Lesson 2.1: how students write the free energy, a Gibbs step and the CD-k update."""
+"""Lesson 2.1: how students write the free energy, a Gibbs step, the CD-k update and the start of the biases."""
 
 import torch
 from torch.nn import functional as F
 
 from tests.banks import Bank
 
-energy, gibbs, divergence = Bank(), Bank(), Bank()
-BANKS = {"free_energy": energy, "gibbs_step": gibbs, "contrastive_divergence": divergence}
+energy, gibbs, divergence, odds = Bank(), Bank(), Bank(), Bank()
+BANKS = {"free_energy": energy, "gibbs_step": gibbs, "contrastive_divergence": divergence, "log_odds": odds}
 
 
 @energy.accept
@@ -105,6 +105,18 @@ def not_summed(v, W, b, c):
 @energy.refuse("it raised", "shapes")
 def weights_transposed(v, W, b, c):
     return -v @ b - F.softplus(v @ W.T + c).sum(dim=1)
+
+
+@energy.refuse("gradient with respect to W")
+def without_a_gradient(v, W, b, c):
+    with torch.no_grad():
+        hidden = F.softplus(v @ W + c).sum(dim=1)
+    return -v @ b - hidden
+
+
+@energy.refuse("gradient with respect to b")
+def visible_term_detached(v, W, b, c):
+    return -v @ b.detach() - F.softplus(v @ W + c).sum(dim=1)
 
 
 def up(v, W, c):
@@ -322,7 +334,7 @@ def h_of_the_step(v, chain, W, b, c, u):
     return dW - chain.T @ h_k / len(chain), db - chain.mean(0), dc - h_k.mean(0), chain
 
 
-@divergence.refuse("by the number of rows of v")
+@divergence.refuse("by the rows of v")
 def one_divisor(v, chain, W, b, c, u):
     chain = walk(chain, W, b, c, u)
     h, h_k, n = up(v, W, c), up(chain, W, c), len(v)
@@ -370,3 +382,124 @@ def chain_started_at_the_data(v, chain, W, b, c, u):
 def numbers_of_its_own(v, chain, W, b, c, u):
     chain = walk(chain, W, b, c, [(torch.rand_like(u_h), torch.rand_like(u_v)) for u_h, u_v in u])
     return difference(statistics(v, W, c), statistics(chain, W, c), chain)
+
+
+@odds.accept
+def logarithms_of_counts(v):
+    return torch.log(v.sum(0) + 1) - torch.log((1 - v).sum(0) + 1)
+
+
+@odds.accept
+def logit_of_the_frequency(v):
+    return torch.logit((v.sum(dim=0) + 1) / (len(v) + 2))
+
+
+@odds.accept
+def with_two_more_rows(v):
+    p = torch.cat([v, torch.ones_like(v[:1]), torch.zeros_like(v[:1])]).mean(dim=0)
+    return torch.log(p / (1 - p))
+
+
+@odds.accept
+def pixel_by_pixel(v):
+    biases = []
+    for pixel in v.double().T:
+        on, off = 1 + pixel.sum(), 1 + (1 - pixel).sum()
+        biases.append(on.log() - off.log())
+    return torch.stack(biases)
+
+
+@odds.refuse("not finite", "made-up")
+def infinite(v):
+    p = v.mean(dim=0)
+    return torch.log(p / (1 - p))
+
+
+@odds.refuse("not finite", "always")
+def finite_where_never_on(v):
+    p = v.mean(dim=0)
+    return torch.log((p + 1e-6) / (1 - p))
+
+
+@odds.refuse("join the count of every pixel")
+def clipped(v):
+    return torch.logit(v.mean(dim=0), eps=1e-6)
+
+
+@odds.refuse("join the count of every pixel")
+def smoothed_at_the_ends_only(v):
+    p, smooth = v.mean(dim=0), (v.sum(dim=0) + 1) / (len(v) + 2)
+    return torch.where((p == 0) | (p == 1), smooth, p).logit()
+
+
+@odds.refuse("frequencies", "sigmoid")
+def frequencies(v):
+    return (v.sum(dim=0) + 1) / (len(v) + 2)
+
+
+@odds.refuse("frequencies in v", "sigmoid")
+def plain_frequencies(v):
+    return v.mean(dim=0)
+
+
+@odds.refuse("sign is wrong")
+def off_to_on(v):
+    on = v.sum(dim=0)
+    return ((len(v) - on + 1) / (on + 1)).log()
+
+
+@odds.refuse("odds; take their logarithm")
+def odds_without_log(v):
+    on = v.sum(dim=0)
+    return (on + 1) / (len(v) - on + 1)
+
+
+@odds.refuse("subtract log(1 - p)")
+def log_of_the_frequency(v):
+    return torch.log((v.sum(dim=0) + 1) / (len(v) + 2))
+
+
+@odds.refuse("plus should be minus")
+def added_logarithms(v):
+    p = (v.sum(dim=0) + 1) / (len(v) + 2)
+    return p.log() + (1 - p).log()
+
+
+@odds.refuse("not finite", "always")
+def one_sample_in_the_divisor(v):
+    return torch.logit((v.sum(dim=0) + 1) / (len(v) + 1))
+
+
+@odds.refuse("add it to the count")
+def one_added_to_the_frequency(v):
+    p = v.mean(dim=0)
+    return torch.log((p + 1) / (1 - p + 1))
+
+
+@odds.refuse("dim=0")
+def over_the_pixels(v):
+    on = v.sum(dim=1)
+    return ((on + 1) / (v.shape[1] - on + 1)).log()
+
+
+@odds.refuse("dim=0")
+def all_pixels_together(v):
+    return ((v.sum() + 1) / (v.numel() - v.sum() + 1)).log()
+
+
+@odds.refuse("base 2")
+def in_bits(v):
+    on = v.sum(dim=0)
+    return ((on + 1) / (len(v) - on + 1)).log2()
+
+
+@odds.refuse("changed its input v")
+def counts_in_place(v):
+    v += 1 / len(v)
+    on = v.sum(dim=0)
+    return (on / (len(v) + 2 - on)).log()
+
+
+@odds.refuse("returned nothing")
+def nothing(v):
+    torch.logit((v.sum(dim=0) + 1) / (len(v) + 2))
