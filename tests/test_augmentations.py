@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms.v2 import functional as reference
 
-from sslcourse import augment, cells, course, encoders
+from sslcourse import augment, cells, contrastive, course, encoders
 from sslcourse.augment import functional
+from sslcourse.data import sprites
 from sslcourse.figures import augmentations as view_figures
 from sslcourse.training.loop import generator
 from tests.banks import augmentations as bank
@@ -256,33 +257,23 @@ def test_at_leaves_the_original_alone_and_refuses_what_cannot_be():
         crop.at(2)
 
 
-def as_the_lesson_uses(**answers):
-    """Lesson 4.1's classes Crop and Jitter, which apply a student's functions."""
+def the_lesson_s_crop(crop_grid):
+    """Lesson 4.1's class Crop, which applies a student's grid."""
     (cell,) = [cell for cell in cells.read_source(course.lesson("4.1").source).cells if cell.id == "yours"]
     tree = ast.parse(cell.source)
     tree.body = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    space = {"augment": augment, "functional": functional, "F": F} | answers
+    space = {"augment": augment, "functional": functional, "F": F, "crop_grid": crop_grid}
     exec(compile(tree, "yours", "exec"), space)
-    return space["Crop"], space["Jitter"]
+    return space["Crop"]
 
 
 @pytest.mark.parametrize("answer", bank.grids.right)
 def test_each_accepted_grid_crops_the_lesson_s_pictures(answer):
     x = images(8)
-    crop, _ = as_the_lesson_uses(crop_grid=answer)
-    result = crop(min_area=0.2, flip=0.5)(x, generator(0))
+    result = the_lesson_s_crop(answer)(min_area=0.2, flip=0.5)(x, generator(0))
     assert result.dtype == torch.float32 and result.device == x.device
     boxes_inside = (result - augment.Crop(min_area=0.2, flip=0.5)(x, generator(0)))[:, :, 6:-6, 6:-6]
     assert boxes_inside.abs().median() < 1e-5, "as the package's, save at a box's border"
-
-
-@pytest.mark.parametrize("answer", bank.jitters.right)
-def test_each_accepted_jitter_distorts_the_lesson_s_pictures(answer):
-    x = images(8)
-    _, jitter = as_the_lesson_uses(jitter=answer)
-    result = jitter()(x, generator(0))
-    assert result.dtype == torch.float32 and result.device == x.device
-    torch.testing.assert_close(result, augment.Jitter()(x, generator(0)), atol=1e-4, rtol=0)
 
 
 def test_the_explorer_shows_what_each_encoder_makes_of_ten_sliders(shown):
@@ -314,3 +305,46 @@ def test_the_explorer_s_bars_are_one_where_nothing_changed():
         assert torch.equal(nearest, pictures[4].permute(1, 2, 0)) == same
     gallery = view_figures.gallery({"a": pictures[0], "b": pictures[1]}, columns=3)
     assert [axis.get_title() for axis in gallery.axes] == ["a", "b", ""]
+
+
+def test_a_factor_s_slider_draws_the_sprite_anew_and_leaves_the_others(shown):
+    torch.manual_seed(0)
+    drawn = {name: values[:20] for name, values in sprites.load().test.factors.items()}
+    networks = {"one": encoders.ConvNet(3, (8, 8, 8))}
+    names = {"colour" if name == "color" else name: name for name in drawn}
+    view_figures.factor_sliders(sprites.render(**drawn), sprites.render, drawn, networks, 4, names, first={"x": 0.6})
+    box, moved = shown
+    sliders = {slider.description: slider for slider in box.children}
+    assert set(sliders) == set(names) and sliders["x"].value == 0.6
+    assert abs(sliders["colour"].value - drawn["color"][4].item()) < 1e-6
+    sliders["x"].value = drawn["x"][4].item()
+    assert "one 1.00" in shown[-1].data and "one 1.00" not in moved.data, "nothing has changed any more"
+
+
+def test_the_price_figure_names_what_it_is_asked_to_name():
+    invariance, accuracy = torch.rand(3, 2), torch.rand(3, 2)
+    chances = [0.5, 0.25]
+    figure = view_figures.prices(invariance, accuracy, ["a", "b", "c"], ["q", "r"], chances, ["c", "a"])
+    panels = figure.axes
+    assert [panel.get_title() for panel in panels] == ["q", "r"] and len(panels[0].collections) == 3
+    assert panels[0].get_legend_handles_labels()[1] == ["a", "c"] and "b: " in figure.alt
+
+
+def test_doses_has_a_line_for_each_question():
+    figure = view_figures.doses([0.0, 1.0], {"q": [0.5, 0.6], "r": [0.9, 0.7]}, "strength")
+    assert [line.get_label() for line in figure.axes[0].lines] == ["q", "r"] and "0.70 (1.0)" in figure.alt
+
+
+def test_views_are_turned_by_what_the_task_says_and_the_loss_falls_when_the_features_tell_it():
+    """Features that turn with the picture, and the matrices that turn them back, tell every turn."""
+    task = contrastive.PredictedTurns(4)
+    x = images(10)
+    views, (partner, turns) = task.make(x, generator(0))
+    back = [torch.rot90(view, -turn, dims=(1, 2)) for view, turn in zip(views, turns.tolist(), strict=True)]
+    torch.testing.assert_close(torch.stack(back), torch.cat([x, x]))
+    assert torch.equal(partner.roll(10), torch.arange(20)) and set(turns.tolist()) == {0, 1, 2, 3}
+    sides = F.one_hot(turns, 4).float()  # a feature a side, on which something lies that turns with the picture
+    a, b = sides.chunk(2)
+    shifts = torch.stack([torch.eye(4).roll(turn, dims=1) for turn in range(4)])
+    assert contrastive.turn_loss(a, b, 20 * shifts, *turns.chunk(2)) < 1e-3
+    assert contrastive.turn_loss(a, b, -20 * shifts, *turns.chunk(2)) > 10

@@ -5,9 +5,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sslcourse import measures
-from sslcourse.augment import crop_grid, functional, jitter, to_grey
-from sslcourse.checks import Check, by_name, distance, likely_cause, shape_of, tensor_fault
-from sslcourse.checks.apply.augmentations import batch_run, factor_features, factor_run
+from sslcourse.augment import crop_grid
+from sslcourse.checks import Check, by_name, distance, likely_cause, loss_fault, no_gradient, shape_of, tensor_fault
+from sslcourse.checks.apply.augmentations import batch_run, factor_features, factor_run, turn_run
+from sslcourse.contrastive import turn_loss
 from sslcourse.data import sprites
 from sslcourse.measures import factor_invariance
 
@@ -104,106 +105,6 @@ def grid_mistakes(boxes: Tensor, height: int, width: int) -> dict[str, Tensor]:
     }
 
 
-def jitter_cases(rng: torch.Generator) -> list[dict]:
-    """Factors below and above 1, so that each step must be clamped; in the last case all are 1."""
-    cases = []
-    for b, height, width in ((4, 5, 7), (3, 6, 4), (2, 4, 4)):
-        factors = {name: 0.3 + 1.6 * torch.rand(b, generator=rng) for name in ("brightness", "contrast", "saturation")}
-        factors["brightness"][:2], factors["contrast"][:2] = torch.tensor([1.8, 0.7]), torch.tensor([0.5, 1.2])
-        factors["saturation"][1] = 1.9
-        cases.append({"x": torch.rand(b, 3, height, width, generator=rng)} | factors)
-    for name in ("brightness", "contrast", "saturation"):
-        cases[-1][name] = torch.ones(2)
-    return cases
-
-
-def jitter_verdict(inputs: dict, outputs: dict) -> str | None:
-    x, result, right = inputs["x"], outputs["result"], jitter(**inputs)
-    if fault := tensor_fault(outputs, tuple(x.shape)):
-        return fault
-    tolerance = 1e-5  # float32, numbers of at most 1
-    if distance(result, right) <= tolerance:
-        return sample_by_sample(outputs)
-    if distance(right, x) <= tolerance and distance(result, x) > 10 * tolerance:
-        return f"with all factors 1 nothing should change, and something does, by up to {distance(result, x):.3g}"
-    if cause := likely_cause(result, right, jitter_mistakes(**inputs), 10 * tolerance):
-        return cause
-    if result.min() < -tolerance or result.max() > 1 + tolerance:
-        return f"values run from {result.min():.3g} to {result.max():.3g}; clamp to 0 and 1 after each of the steps"
-    return f"it is off by up to {distance(result, right):.3g}; are the steps in this order, each clamped to 0 and 1?"
-
-
-def jitter_mistakes(x: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> dict[str, Tensor]:
-    """Wrong pictures (B,3,H,W) by their likely cause."""
-    b, c, s = (functional.per_sample(factor) for factor in (brightness, contrast, saturation))
-
-    def mixed(x: Tensor, grey: Tensor, factor: Tensor) -> Tensor:
-        return factor * x + (1 - factor) * grey
-
-    def mean_grey(x: Tensor) -> Tensor:
-        return to_grey(x).mean(dim=(1, 2, 3), keepdim=True)
-
-    def bright(x: Tensor, factor: Tensor = b) -> Tensor:
-        return (factor * x).clamp(0, 1)
-
-    def contrasted(x: Tensor, mean: Tensor | None = None) -> Tensor:
-        return mixed(x, mean_grey(x) if mean is None else mean, c).clamp(0, 1)
-
-    def saturated(x: Tensor, factor: Tensor = s) -> Tensor:
-        return mixed(x, to_grey(x), factor).clamp(0, 1)
-
-    lit = bright(x)
-    by_contrast = contrasted(lit)
-    first_factors = {"brightness": brightness[:1], "contrast": contrast[:1], "saturation": saturation[:1]}
-    unclamped = mixed(b * x, mean_grey(b * x), c)
-    unclamped = mixed(unclamped, to_grey(unclamped), s)
-    return {
-        "all samples have the first one's factors: each has its own": jitter(
-            x, **{name: factor.expand(len(x)) for name, factor in first_factors.items()}
-        ),
-        "clamp to 0 and 1 after each step, not only at the end": unclamped.clamp(0, 1),
-        "nothing is clamped: after each step, values must lie between 0 and 1": unclamped,
-        "clamp after the first step, too: a brightness above 1 leads beyond 1": saturated(contrasted(b * x)),
-        "clamp after the second step, too: a contrast above 1 leads below 0 and beyond 1": saturated(
-            mixed(lit, mean_grey(lit), c)
-        ),
-        "the last step is not clamped": mixed(by_contrast, to_grey(by_contrast), s),
-        "contrast goes about the picture's mean grey, not about 0.5": saturated(contrasted(lit, torch.tensor(0.5))),
-        "contrast goes about one mean grey a picture; you took a mean for each channel": saturated(
-            contrasted(lit, lit.mean(dim=(2, 3), keepdim=True))
-        ),
-        "contrast goes about the mean of the picture's grey; you took the plain mean of all its values": saturated(
-            contrasted(lit, lit.mean(dim=(1, 2, 3), keepdim=True))
-        ),
-        "contrast goes about each picture's own mean grey; you took one mean of the whole batch": saturated(
-            contrasted(lit, to_grey(lit).mean())
-        ),
-        "the mean grey is that of the picture after the change of brightness": saturated(contrasted(lit, mean_grey(x))),
-        "contrast moves each pixel towards the mean of the picture, not towards the pixel's own grey": saturated(
-            contrasted(lit, to_grey(lit))
-        ),
-        "the grey of the last step is that of the picture after the change of contrast": (
-            mixed(by_contrast, to_grey(x), s).clamp(0, 1)
-        ),
-        "contrast is the wrong way round: 0 should give the mean grey, 1 should change nothing": saturated(
-            mixed(lit, mean_grey(lit), 1 - c).clamp(0, 1)
-        ),
-        "saturation goes about each pixel's own grey, not about the picture's mean grey": (
-            mixed(by_contrast, mean_grey(by_contrast), s).clamp(0, 1)
-        ),
-        "saturation is the wrong way round: 0 should give grey, 1 should change nothing": saturated(by_contrast, 1 - s),
-        "brightness is a factor, not something to be added": saturated(
-            contrasted(bright(x + b - 1, torch.tensor(1.0)))
-        ),
-        "saturation is left out": by_contrast,
-        "contrast is left out": saturated(lit),
-        "brightness is left out": saturated(contrasted(x)),
-        "the order is brightness, contrast, saturation; you began with contrast": saturated(bright(contrasted(x))),
-        "the order is brightness, contrast, saturation; yours is the reverse": bright(contrasted(saturated(x))),
-        "the order is brightness, contrast, saturation; you changed contrast last": contrasted(saturated(lit)),
-    }
-
-
 def factor_cases(rng: torch.Generator) -> list[dict]:
     """Random factors of sprites, an order of the samples, and the seed of an encoder h."""
     cases = []
@@ -282,8 +183,78 @@ def factor_mistakes(h, factors: dict[str, Tensor], name: str, order: Tensor) -> 
     }
 
 
+def turn_cases(rng: torch.Generator) -> list[dict]:
+    """Features of several sizes; each pair of turns occurs once, in random order."""
+    cases = []
+    for d in (3, 5, 4):
+        a, b = (torch.randn(16, d, generator=rng) for _ in range(2))
+        pair = torch.randperm(16, generator=rng)
+        M = torch.randn(4, d, d, generator=rng)
+        cases.append({"a": a, "b": b, "M": M, "first": pair // 4, "second": pair % 4})
+    return cases
+
+
+def turn_verdict(inputs: dict, outputs: dict) -> str | None:
+    result, right = outputs["result"], turn_loss(**inputs)
+    if fault := loss_fault(outputs, len(inputs["a"]), "pictures"):
+        return fault
+    tolerance = 1e-4 * (1 + right.abs().item())  # float32, sums of up to 25 products
+    if distance(result, right) > tolerance:
+        return likely_cause(result, right, turn_mistakes(**inputs), tolerance) or (
+            f"it is {result:.4f} and should be {right:.4f}: is the score of turn t of picture i the number "
+            "a_i^T M_t b_i, and is there one softmax over the four turns of each picture?"
+        )
+    leaves = {name: inputs[name].detach().requires_grad_() for name in ("a", "b", "M")}
+    wanted = torch.autograd.grad(turn_loss(**inputs | leaves), list(leaves.values()))
+    for name, gradient, right_gradient in zip(leaves, outputs["gradients"], wanted, strict=True):
+        if gradient is None:
+            return no_gradient(name)
+        if distance(gradient, right_gradient) > 1e-3 * (1 + right_gradient.abs().max().item()):
+            return f"the value is right, but the gradient with respect to {name} is not: is a part detached?"
+    return None
+
+
+def turn_mistakes(a: Tensor, b: Tensor, M: Tensor, first: Tensor, second: Tensor) -> dict[str, Tensor]:
+    """Wrong losses by their likely cause."""
+    scores = torch.einsum("bi,tij,bj->bt", a, M, b)
+    turn = (second - first) % 4
+
+    def loss(scores: Tensor = scores, turn: Tensor = turn, reduction: str = "mean") -> Tensor:
+        return F.cross_entropy(scores, turn, reduction=reduction)
+
+    def of(a: Tensor, b: Tensor) -> Tensor:
+        return torch.einsum("bi,tij,bj->bt", a, M, b)
+
+    chosen = M[turn]
+    return {
+        "this is the turn from the second view to the first: subtract the other way round": loss(turn=(-turn) % 4),
+        "you predict the turn of the second view alone; only the difference of the two can be known": loss(turn=second),
+        "you predict the turn of the first view alone; only the difference of the two can be known": loss(turn=first),
+        "turns are added; the turn from the first view to the second is their difference": loss(
+            turn=(first + second) % 4
+        ),
+        "a negative difference has lost its sign: 0 - 3 quarter turns are 1, not 3 (% wraps)": loss(
+            turn=(second - first).abs()
+        ),
+        "a negative difference is made 0: -3 quarter turns are 1 (% wraps)": loss(turn=(second - first).clamp(min=0)),
+        "a and b have changed places: the score is a^T M_t b": loss(of(b, a)),
+        "both sides are a: the score compares a with b": loss(of(a, a)),
+        "both sides are b: the score compares a with b": loss(of(b, b)),
+        "this is the sum over pictures; take the mean": loss(reduction="sum"),
+        "the softmax is taken twice: cross-entropy takes it of the scores": loss(scores.softmax(dim=1)),
+        "the sign is wrong: the loss is minus the logarithm of the right turn's probability": -loss(),
+        "the softmax runs over the pictures; it belongs over the four turns (dim=1)": F.nll_loss(
+            scores.log_softmax(dim=0), turn
+        ),
+        "this is minus the right turn's score; the other turns' scores are missing (softmax)": -torch.einsum(
+            "bi,bij,bj->b", a, chosen, b
+        ).mean(),
+        "this is the share of wrong guesses, which has no gradient": (scores.argmax(dim=1) != turn).float().mean(),
+    }
+
+
 CHECKS = by_name(
     Check(crop_grid, grid_cases, grid_verdict, batch_run),
-    Check(jitter, jitter_cases, jitter_verdict, batch_run),
     Check(factor_invariance, factor_cases, factor_verdict, factor_run),
+    Check(turn_loss, turn_cases, turn_verdict, turn_run),
 )

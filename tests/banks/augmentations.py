@@ -4,11 +4,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sslcourse.augment import to_grey
 from tests.banks import Bank
 
-grids, jitters, factors_ = Bank(), Bank(), Bank()
-BANKS = {"crop_grid": grids, "jitter": jitters, "factor_invariance": factors_}
+grids, factors_, turns = Bank(), Bank(), Bank()
+BANKS = {"crop_grid": grids, "factor_invariance": factors_, "turn_loss": turns}
 
 
 def lines(boxes, size):
@@ -147,166 +146,6 @@ def y_up(boxes, size):
     return by_expanding(boxes, size) * torch.tensor([1, -1])
 
 
-def per_picture(factor):
-    return factor.view(-1, 1, 1, 1)
-
-
-def mean_grey(x):
-    return to_grey(x).mean(dim=(1, 2, 3), keepdim=True)
-
-
-def mixed(x, other, factor):
-    return (per_picture(factor) * x + (1 - per_picture(factor)) * other).clamp(0, 1)
-
-
-@jitters.accept
-def step_by_step(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    x = mixed(x, mean_grey(x), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.accept
-def by_lerp(x, brightness, contrast, saturation):
-    x = torch.lerp(torch.zeros_like(x), x, per_picture(brightness)).clamp(0, 1)
-    x = torch.lerp(mean_grey(x), x, per_picture(contrast)).clamp(0, 1)
-    return torch.lerp(to_grey(x), x, per_picture(saturation)).clamp(0, 1)
-
-
-@jitters.accept
-def all_in_double(x, brightness, contrast, saturation):
-    return step_by_step(x.double(), brightness.double(), contrast.double(), saturation.double())
-
-
-@jitters.refuse("sample by sample", "whole batch")
-def picture_by_picture(x, brightness, contrast, saturation):
-    parts = (part.split(1) for part in (x, brightness, contrast, saturation))
-    return torch.cat([step_by_step(*sample) for sample in zip(*parts, strict=True)])
-
-
-@jitters.refuse("sample by sample", "whole batch")
-def by_torchvision(x, brightness, contrast, saturation):
-    from torchvision.transforms.v2 import functional as tv
-
-    made = []
-    for picture, b, c, s in zip(x, brightness.tolist(), contrast.tolist(), saturation.tolist(), strict=True):
-        picture = tv.adjust_contrast(tv.adjust_brightness(picture, b), c)
-        made.append(tv.adjust_saturation(picture, s))
-    return torch.stack(made)
-
-
-@jitters.accept
-def about_the_mean(x, brightness, contrast, saturation):
-    x = torch.einsum("b,bchw->bchw", brightness, x).clamp(min=0, max=1)
-    mean = mean_grey(x)
-    x = (mean + per_picture(contrast) * (x - mean)).clamp(min=0, max=1)
-    grey = to_grey(x)
-    return (grey + per_picture(saturation) * (x - grey)).clamp(min=0, max=1)
-
-
-@jitters.refuse("first one's factors")
-def one_factor_for_all(x, brightness, contrast, saturation):
-    return step_by_step(x, *(f[:1].expand(len(x)) for f in (brightness, contrast, saturation)))
-
-
-@jitters.refuse("clamp")
-def never_clamped(x, brightness, contrast, saturation):
-    x = x * per_picture(brightness)
-    x = per_picture(contrast) * x + (1 - per_picture(contrast)) * mean_grey(x)
-    return per_picture(saturation) * x + (1 - per_picture(saturation)) * to_grey(x)
-
-
-@jitters.refuse("clamp")
-def clamped_at_the_end(x, brightness, contrast, saturation):
-    return never_clamped(x, brightness, contrast, saturation).clamp(0, 1)
-
-
-@jitters.refuse("0.5")
-def about_a_half(x, brightness, contrast, saturation):
-    x = mixed((x * per_picture(brightness)).clamp(0, 1), torch.tensor(0.5), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("each channel")
-def about_each_channel(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    x = mixed(x, x.mean(dim=(2, 3), keepdim=True), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("whole batch")
-def about_the_batch(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    x = mixed(x, to_grey(x).mean(), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("plain mean")
-def about_the_plain_mean(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    x = mixed(x, x.mean(dim=(1, 2, 3), keepdim=True), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("contrast is the wrong way round")
-def contrast_inverted(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    return mixed(mixed(x, mean_grey(x), 1 - contrast), to_grey(mixed(x, mean_grey(x), 1 - contrast)), saturation)
-
-
-@jitters.refuse("each pixel's own grey")
-def saturation_about_the_mean(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    x = mixed(x, mean_grey(x), contrast)
-    return mixed(x, mean_grey(x), saturation)
-
-
-@jitters.refuse("clamp after the first step")
-def first_step_unclamped(x, brightness, contrast, saturation):
-    x = x * per_picture(brightness)
-    x = mixed(x, mean_grey(x), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("clamp after the second step")
-def second_step_unclamped(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    x = mean_grey(x) + per_picture(contrast) * (x - mean_grey(x))
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("saturation is the wrong way round")
-def saturation_inverted(x, brightness, contrast, saturation):
-    return step_by_step(x, brightness, contrast, 1 - saturation)
-
-
-@jitters.refuse("order")
-def saturation_first(x, brightness, contrast, saturation):
-    x = mixed(x, to_grey(x), saturation)
-    x = mixed(x, mean_grey(x), contrast)
-    return (x * per_picture(brightness)).clamp(0, 1)
-
-
-@jitters.refuse("added")
-def brightness_added(x, brightness, contrast, saturation):
-    x = (x + per_picture(brightness) - 1).clamp(0, 1)
-    x = mixed(x, mean_grey(x), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
-@jitters.refuse("saturation is left out")
-def without_saturation(x, brightness, contrast, saturation):
-    x = (x * per_picture(brightness)).clamp(0, 1)
-    return mixed(x, mean_grey(x), contrast)
-
-
-@jitters.refuse("changed its input x")
-def in_place(x, brightness, contrast, saturation):
-    x.mul_(per_picture(brightness)).clamp_(0, 1)
-    x = mixed(x, mean_grey(x), contrast)
-    return mixed(x, to_grey(x), saturation)
-
-
 def pair(h, render, factors, name, order):
     """Features before and after."""
     return h(render(**factors)), h(render(**{**factors, name: factors[name][order]}))
@@ -438,3 +277,118 @@ def along_samples(h, render, factors, name, order):
 @factors_.refuse("other way round")
 def reverse_order(h, render, factors, name, order):
     return centred(h, render, factors, name, order.argsort())
+
+
+def scored(a, b, M):
+    """Scores (B,4) of the four turns."""
+    return torch.einsum("bi,tij,bj->bt", a, M, b)
+
+
+@turns.accept
+def by_einsum(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (second - first) % 4)
+
+
+@turns.accept
+def matrix_by_matrix(a, b, M, first, second):
+    scores = torch.stack([(a @ M[t] * b).sum(dim=1) for t in range(4)], dim=1)
+    right = scores.gather(1, ((second - first) % 4)[:, None])[:, 0]
+    return (scores.logsumexp(dim=1) - right).mean()
+
+
+@turns.accept
+def one_pair_at_a_time(a, b, M, first, second):
+    losses = []
+    for u, w, k1, k2 in zip(a, b, first.tolist(), second.tolist(), strict=True):
+        losses.append(-torch.stack([u @ M_t @ w for M_t in M]).log_softmax(dim=0)[(k2 - k1) % 4])
+    return torch.stack(losses).mean()
+
+
+@turns.accept
+def turns_in_double(a, b, M, first, second):
+    return F.cross_entropy(scored(a.double(), b.double(), M.double()), torch.remainder(second - first, 4))
+
+
+@turns.refuse("other way round")
+def from_second_to_first(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (first - second) % 4)
+
+
+@turns.refuse("second view alone")
+def the_second_view_alone(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), second)
+
+
+@turns.refuse("first view alone")
+def the_first_view_alone(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), first)
+
+
+@turns.refuse("lost its sign")
+def without_a_sign(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (second - first).abs())
+
+
+@turns.refuse("out of bounds")
+def without_wrapping(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), second - first)
+
+
+@turns.refuse("added")
+def turns_added(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (second + first) % 4)
+
+
+@turns.refuse("changed places")
+def a_and_b_swapped(a, b, M, first, second):
+    return F.cross_entropy(scored(b, a, M), (second - first) % 4)
+
+
+@turns.refuse("changed places")
+def matrices_transposed(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M.transpose(1, 2)), (second - first) % 4)
+
+
+@turns.refuse("both sides are a")
+def a_twice(a, b, M, first, second):
+    return F.cross_entropy(scored(a, a, M), (second - first) % 4)
+
+
+@turns.refuse("softmax is taken twice")
+def softmax_twice(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M).softmax(dim=1), (second - first) % 4)
+
+
+@turns.refuse("sum over pictures")
+def summed(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (second - first) % 4, reduction="sum")
+
+
+@turns.refuse("take their mean")
+def not_reduced(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (second - first) % 4, reduction="none")
+
+
+@turns.refuse("softmax runs over the pictures")
+def softmax_over_pictures(a, b, M, first, second):
+    return F.nll_loss(scored(a, b, M).log_softmax(dim=0), (second - first) % 4)
+
+
+@turns.refuse("other turns' scores are missing")
+def the_right_score_alone(a, b, M, first, second):
+    return -torch.einsum("bi,bij,bj->b", a, M[(second - first) % 4], b).mean()
+
+
+@turns.refuse("no gradient flows to a")
+def without_gradient_to_a(a, b, M, first, second):
+    return F.cross_entropy(scored(a.detach(), b, M), (second - first) % 4)
+
+
+@turns.refuse("no gradient flows to a")
+def as_a_plain_value(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), (second - first) % 4).detach()
+
+
+@turns.refuse("changed its input second")
+def turns_in_place(a, b, M, first, second):
+    return F.cross_entropy(scored(a, b, M), second.sub_(first).remainder_(4))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from sslcourse.checks.apply import call, same
+from sslcourse.checks.apply import call, loss_run, same
 
 
 class Operations(TorchFunctionMode):
@@ -56,3 +56,9 @@ def factor_run(fn: Callable, inputs: dict) -> dict:
     result = outputs["result"]
     result = float(result) if isinstance(result, Real) else result  # NumPy's numbers do not cross to the grader
     return {"result": result, "changed": outputs["changed"] + changed}
+
+
+def turn_run(fn: Callable, inputs: dict) -> dict:
+    """The loss, and its gradients with respect to a, b and M, None where there is none."""
+    outputs, gradients = loss_run(fn, inputs, [inputs[name].requires_grad_() for name in ("a", "b", "M")])
+    return outputs | {"gradients": gradients}
