@@ -146,6 +146,37 @@ def test_company_counts_both_sides_within_a_verse():
     assert word2vec.cooccurrences(words, verse, 2, 2, 4).tolist() == [0, 1, 0, 1]
 
 
+def test_information_is_that_of_known_pairs():
+    inputs, targets = torch.tensor([1, 1, 1, 2, 2, 4]), torch.tensor([2, 2, 4, 1, 4, 1])
+    noise = torch.tensor([0.0, 0.5, 0.25, 0.0, 0.25])
+    information, together = word2vec.pointwise_information(inputs, targets, torch.tensor([2, 1]), noise)
+    assert together.tolist() == [[0, 1], [2, 0]], "rows and columns in the order of the chosen words"
+    assert information[0, 1].item() == pytest.approx(math.log((1 / 2) / 0.5), abs=1e-6)
+    assert information[1, 0].item() == pytest.approx(math.log((2 / 3) / 0.25), abs=1e-6)
+    assert information[0, 0] == -math.inf
+
+
+def test_scores_settle_at_the_information_less_log_k():
+    """With a score of its own for each pair, minimising the exact loss finds what `pointwise_information` says."""
+    chance = torch.Generator().manual_seed(0)
+    inputs, targets = torch.randint(0, 4, (2, 4000), generator=chance)
+    targets = torch.where(torch.rand(4000, generator=chance) < 0.5, inputs, targets)
+    noise = word2vec.noise_distribution(targets.bincount())
+    information, together = word2vec.pointwise_information(inputs, targets, torch.arange(4), noise)
+    x, k = torch.zeros(4, 4, requires_grad=True), 3
+    optimizer = torch.optim.LBFGS([x], max_iter=100)
+
+    def loss():
+        optimizer.zero_grad()
+        expected = together.sum(dim=1, keepdim=True) * noise
+        value = -(together * F.logsigmoid(x) + k * expected * F.logsigmoid(-x)).sum() / len(inputs)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    torch.testing.assert_close(x.detach(), information - math.log(k), atol=1e-2, rtol=0)
+
+
 @pytest.fixture
 def square():
     """A lexicon in which man : woman = king : queen holds, and nothing else is near."""
@@ -215,6 +246,7 @@ def test_figures_have_labels_and_follow_their_arguments(square):
         word_figures.leaning({"g": {"x": 0.1, "y": -0.2}}, "he", "she"),
         word_figures.agreement(square, [("man", "woman"), ("king", "queen")]),
         word_figures.companions(words, verse, vocabulary, ("b", "c"), 2),
+        word_figures.optimum(torch.tensor([-1.0, 0, 2]), torch.tensor([-1.1, 0.2, 1.8]), {"a – b": (2.0, 1.8)}),
     ]
     assert all(isinstance(figure, Figure) and all(axis.get_xlabel() for axis in figure.axes) for figure in figures)
     with pytest.raises(CourseError, match="'zebra' is not in the corpus"):

@@ -20,7 +20,7 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
     """The words that occur within a window around each chosen word more often than by chance.
 
     words, verse: (T,) a corpus as one stream. Listed are the words with the largest part in the log-likelihood ratio,
-    which leaves out accidents of rare words; those listed for every chosen word are orange and hatched.
+    which leaves out accidents of rare words; those listed for every chosen word are orange squares.
     CourseError for a word that is not in the corpus.
     """
     by_chance = words.bincount(minlength=len(vocabulary)) / len(words)
@@ -35,16 +35,16 @@ def companions(words: Tensor, verse: Tensor, vocabulary: Sequence[str], chosen: 
         lists.append({vocabulary[token]: ratio[token].item() for token in best})
     common = set.intersection(*map(set, lists))
     told = " ".join(f'Near "{word}": {listed(near)}.' for word, near in zip(chosen, lists, strict=True))
-    alt = f"Words within {window} places of a word, with how many times as often as by chance, as bars. {told}"
+    alt = f"Words within {window} places of a word, with how many times as often as by chance, as dots. {told}"
     fig, axes = figure(1, len(chosen), 6 * len(chosen), 4.6, f"{alt} Near all: {listed(sorted(common) or ['none'])}.")
     for axis, word, near in zip(axes, chosen, lists, strict=True):
-        bars = axis.barh(range(SHOWN), list(near.values()), color=OKABE_ITO[0])
-        for bar, other in zip(bars, near, strict=True):
-            if other in common:
-                bar.set(facecolor=OKABE_ITO[1], hatch="//", edgecolor="white")
+        for y, (other, ratio) in enumerate(near.items()):
+            color, marker = (OKABE_ITO[1], "s") if other in common else (OKABE_ITO[0], "o")
+            axis.plot(ratio, y, marker, ms=12, color=color)
         axis.set(yticks=range(SHOWN), yticklabels=list(near), xscale="log", xlabel="times as often as by chance")
-        axis.set_title(f'within {window} of "{word}"')
-        axis.invert_yaxis()
+        axis.axvline(1, color="gray", linestyle=":", linewidth=2)
+        axis.set(title=f'within {window} of "{word}"', ylim=(SHOWN - 0.5, -0.5))
+        axis.grid(axis="y", alpha=0.3)
     return fig
 
 
@@ -91,6 +91,27 @@ def noise(counts: Tensor, probabilities: Mapping[str, Tensor]) -> Figure:
     for (name, p), style in zip(probabilities.items(), ("-", "--", ":"), strict=False):
         axis.plot(counts[order].numpy(), p[order].numpy(), style, label=name)
     axis.set(xscale="log", yscale="log", xlabel="occurrences in the corpus", ylabel="chance of being drawn")
+    axis.legend(frameon=False)
+    return fig
+
+
+def optimum(information: Tensor, scores: Tensor, named: Mapping[str, tuple[float, float]]) -> Figure:
+    """Scores v_w . u_c (N,) of pairs of words over what the loss wants them to be (N,), with the diagonal.
+
+    named: {text: (information, score)} of the pairs to be marked.
+    """
+    correlation = torch.corrcoef(torch.stack([information, scores]))[0, 1].item()
+    told = listed(f"{text} ({x:.1f}, {y:.1f})" for text, (x, y) in named.items())
+    alt = f"""{len(scores)} pairs of words as dots: the trained score of a pair over its pointwise mutual information
+    less log k, both in nats, with the diagonal; the correlation is {correlation:.2f}. Marked: {told}."""
+    fig, (axis,) = figure(1, 1, 9, 6, alt)
+    axis.plot(information, scores, "o", ms=3, alpha=0.3, color=OKABE_ITO[0], markeredgewidth=0)
+    ends = [information.min().item(), information.max().item()]
+    axis.plot(ends, ends, "--", color="black", label="the optimum")
+    for text, place in named.items():
+        axis.plot(*place, "s", ms=9, color=OKABE_ITO[1])
+        axis.annotate(text, place, (-8, 6), textcoords="offset points", ha="right", fontsize=14)
+    axis.set(xlabel="counted: PMI(w, c) − log k (nats)", ylabel="trained: $v_w \\cdot u_c$ (nats)")
     axis.legend(frameon=False)
     return fig
 

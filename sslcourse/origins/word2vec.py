@@ -146,6 +146,22 @@ def context_windows(words: Tensor, i: Tensor, j: Tensor, width: int) -> tuple[Te
     return windows[nonempty], words[nonempty]
 
 
+def pointwise_information(inputs: Tensor, targets: Tensor, chosen: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """How much likelier a context is beside a word than as noise: log P(c | w) / P_noise(c), (n,n), in nats.
+
+    inputs, targets: (P,) the words of training pairs; chosen: (n,) words w (rows) and c (columns); noise: (V,)
+    probabilities. With noise as frequent as contexts this is pointwise mutual information. Returns how often each pair
+    occurs, (n,n), too; the information is -inf where it never does. Source: Levy and Goldberg, 2014, section 3.1.
+    """
+    place = torch.full((len(noise),), -1)
+    place[chosen] = torch.arange(len(chosen))
+    w, c = place[inputs], place[targets]
+    both = (w >= 0) & (c >= 0)
+    together = (w[both] * len(chosen) + c[both]).bincount(minlength=len(chosen) ** 2).view(len(chosen), -1)
+    alone = inputs.bincount(minlength=len(noise))[chosen]
+    return (together / alone[:, None] / noise[chosen]).log(), together
+
+
 class Word2vec:
     """Two tables of vectors (V,d): `vectors` of words as input, and `output`, which is thrown away after training.
 
