@@ -98,6 +98,14 @@ def test_affine_slants_and_continues_the_border():
     assert torch.equal(slanted[..., :4], torch.ones(1, 1, 32, 4)), "white goes on"
 
 
+def test_lightened_pictures_lose_areas_and_keep_lines():
+    x = torch.tensor([0.0, 0.3, 0.7, 1.0]).expand(400, 1, 4, 4)
+    light = augment.Lighten(p=1.0)(x, generator(0))
+    assert (light[..., 0] == 0).all() and (light[..., 3] == 1).all() and (light >= x).all()
+    assert 0.3 < (light[:, 0, 0, 2] == 1).float().mean() < 0.7, "greys of 0.7 are white where the divisor is below that"
+    assert light[:, 0, 0, 1].max() <= 0.3 / 0.4 + 1e-6
+
+
 @pytest.mark.parametrize("which", [None, 0, 1])
 def test_views_are_of_the_drawing_named_and_decided_by_the_seed(few, which):
     x = measures.to_float(few.train.x)
@@ -165,9 +173,9 @@ def test_references_stand_in_the_table_and_in_the_log(few, tmp_path, monkeypatch
             noted[name] = value
 
     table = adaptation.one_shot_references(few, lambda: encoders.FineConvNet(1), 0, Log())
-    assert list(table) == ["raw input", "HOG", "random init", "supervised"]
+    assert list(table) == ["raw input", "HOG", "random init", "trained for the test"]
     assert noted["one-shot/HOG/other drawing, of 40"] == table["HOG"]["other drawing, of 40"]
-    assert table["supervised"]["same drawing, of 20"] > 0.5, "one picture, distorted, is enough to be trained on"
+    assert table["trained for the test"]["same drawing, of 20"] > 0.5, "one picture, distorted, is a training set"
     assert table["raw input"]["same drawing, of 40"] > 2 / 40
 
 
@@ -182,4 +190,4 @@ def test_simclr_learns_from_cards(few):
     torch.manual_seed(0)
     encoder, task = contrastive.SimCLR.on(few, temperature=0.1)
     history = training.pretrain(encoder, task, few.unlabeled(), epochs=20, batch_size=60, lr=4e-3, progress=False)
-    assert history.loss[-1] < history.loss[0] - 0.1 and history.std[-1] > 0.15
+    assert history.loss[-1] < history.loss[0] - 0.05 and history.std[-1] > 0.15

@@ -89,20 +89,32 @@ def one_shots(
 def one_shot_references(
     data: Data, encoder: Callable[[], nn.Module], seed: int = 0, log: Log | None = None, group: str = "one-shot"
 ) -> dict[str, Tasks]:
-    """What every pretrained encoder must stand beside: pixels, features made by hand, random init, supervised.
+    """What every pretrained encoder must stand beside: pixels, features made by hand, random init, one that is trained.
 
-    "supervised" is the same network, trained on the one picture of each test symbol, under the same distortions.
+    "trained for the test" is the same network, on the one picture of each test symbol, under the same distortions.
     """
     torch.manual_seed(seed)
     random = encoders.calibrate(encoder().to(best_device()), data.unlabeled(), augment.symbols(), seed)
-    supervised = supervised_on_one(data.test, seed, encoder)
+    trained = supervised_on_one(data.test, seed, encoder)
     methods = {
         "raw input": nn.Flatten(),
         "HOG": HOG(),
         "random init": random,
-        "supervised": lambda: recognition(supervised, data.test, seed),
+        "trained for the test": lambda: recognition(trained, data.test, seed),
     }
     return one_shots(methods, data, seed, log, group)
+
+
+def whitened(encoder: nn.Module, data: Data, seed: int = 0) -> nn.Sequential:
+    """An encoder whose features are whitened and have a typical length of one, both by views of training inputs.
+
+    The floor is the one that validation symbols chose for SimCLR's features.
+    """
+    views = augment.symbols()(measures.to_float(data.train.x), torch.Generator().manual_seed(seed))
+    h = measures.embed(encoder, views).cpu()
+    near = Whitening(FLOORS[1], h)
+    near.turn /= near(h).norm(dim=1).mean()
+    return nn.Sequential(encoder, near.to(best_device()))
 
 
 def one_shot(encoder: nn.Module, data: Data, seed: int = 0) -> Tasks:

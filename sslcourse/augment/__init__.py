@@ -21,7 +21,7 @@ from sslcourse.augment.drawn import (
     simclr,
 )
 from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
-from sslcourse.augment.symbols import Affine, Drawing, drawing, placed, symbols
+from sslcourse.augment.symbols import Affine, Drawing, Lighten, drawing, placed, symbols
 
 __all__ = [
     "FIGURE_4",
@@ -35,6 +35,7 @@ __all__ = [
     "Drawing",
     "Flip",
     "Jitter",
+    "Lighten",
     "Noise",
     "Rotate",
     "Sobel",

@@ -44,9 +44,26 @@ class Affine(Augmentation):
         return functional.affine(x, degrees, scale, shear, torch.stack([within(1 / 8), within(1 / 8)], dim=1))
 
 
+class Lighten(Augmentation):
+    """Greys lightened, to white where they are light enough: at most, areas vanish and lines stay."""
+
+    def __init__(self, strength: float = 1.0, p: float = 0.5):
+        super().__init__(strength, p)
+
+    def apply(self, x: Tensor, on: Tensor, generator: torch.Generator | None) -> Tensor:
+        white = 1 - uniform(x, generator, 0, 0.6) * self.strength * on
+        return (x / functional.per_sample(white)).clamp(max=1)
+
+
 def symbols(which: int | None = None, strength: float = 1.0) -> Compose:
     """Views (B,1,H,W) of cards with two drawings (B,1,H,2W): of the one named or, by default, of either."""
-    distortions = Affine(strength), Jitter(0.5 * strength), Blur(0.5 * strength, p=0.5), Noise(0.5 * strength)
+    distortions = (
+        Lighten(strength),
+        Affine(strength),
+        Jitter(0.5 * strength),
+        Blur(0.5 * strength, p=0.5),
+        Noise(0.5 * strength),
+    )
     return Compose(Drawing(which), *distortions)
 
 

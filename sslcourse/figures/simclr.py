@@ -59,11 +59,29 @@ def explained(table: Mapping[str, Mapping[str, float]]) -> Figure:
     factors = list(next(iter(table.values())))
     alt = f"Share of the variance, R squared, that a linear regression explains, from 0 to 1. {spelled(table)}."
     fig, (axis,) = figure(1, 1, 11, 4, alt)
-    for index, ((layer, found), marker) in enumerate(zip(table.items(), "osD", strict=False)):
-        at = [place + 0.18 * (index - 1) for place in range(len(factors))]
+    for index, ((layer, found), marker) in enumerate(zip(table.items(), "osD^", strict=False)):
+        at = [place + 0.18 * (index - 1.5) for place in range(len(factors))]
         axis.scatter(at, list(found.values()), s=130, marker=marker, color=OKABE_ITO[index], label=layer, zorder=3)
     axis.axhline(0, color="gray", linestyle=":", linewidth=2)
     axis.set(xticks=range(len(factors)), xticklabels=factors, ylabel="$R^2$ on test symbols", ylim=(-0.1, 1.02))
     axis.grid(axis="y", alpha=0.3)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+def one_shot(table: Mapping[str, Mapping[str, float]]) -> Figure:
+    """One-shot accuracies {method: {"same drawing, of 20": ..., ...}}: a panel for each number of symbols."""
+    sizes = list(dict.fromkeys(task.split(", ")[1] for task in next(iter(table.values()))))
+    alt = f"One-shot accuracy of each method, from 0 to 1, one panel for each number of symbols. {spelled(table)}."
+    fig, axes = figure(1, len(sizes), 13, 1.6 + 0.55 * len(table), alt)
+    for axis, size in zip(axes, sizes, strict=True):
+        for drawing, marker, color in (("same drawing", "o", OKABE_ITO[0]), ("other drawing", "s", OKABE_ITO[1])):
+            found = [row[f"{drawing}, {size}"] for row in table.values()]
+            axis.scatter(found, range(len(table)), s=130, marker=marker, color=color, label=drawing, clip_on=False)
+        axis.axvline(1 / int(size.split()[1]), color="gray", linestyle=":", linewidth=2, label="chance")
+        axis.set(xlim=(0, 1), xlabel="accuracy on test", title=f"which {size} symbols?", yticks=range(len(table)))
+        axis.set_yticklabels(list(table) if axis is axes[0] else [])
+        axis.invert_yaxis()
+        axis.grid(axis="y", alpha=0.3)
+    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
