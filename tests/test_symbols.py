@@ -189,5 +189,5 @@ def test_explained_finds_what_is_there_and_nothing_else(cards):
 def test_simclr_learns_from_cards(few):
     torch.manual_seed(0)
     encoder, task = contrastive.SimCLR.on(few, temperature=0.1)
-    history = training.pretrain(encoder, task, few.unlabeled(), epochs=20, batch_size=60, lr=4e-3, progress=False)
+    history = training.pretrain(encoder, task, few.unlabeled(), epochs=60, batch_size=60, lr=4e-3, progress=False)
     assert history.loss[-1] < history.loss[0] - 0.05 and history.std[-1] > 0.15
