@@ -480,7 +480,7 @@ view_figures.prices(invariances[:, of_factor], accuracies, list(networks), list(
 
 # %% price-interpret [markdown]
 # Each point is a network: how invariant it is to the factor, and how well it answers the question that needs it. For
-# the colour, the rule is plain: what a network does not feel, it cannot tell. For the place it holds at the right end
+# the colour, the rule shows: what a network does not feel, it cannot tell. For the place it holds at the right end
 # only, and for size not at all. Crops make features feel the scale least ({{ factors/crop and resize/scale }}), and a
 # probe reads the size from them as well as without augmentation ({{ tasks/crop and resize/size }};
 # {{ tasks/no augmentation/size }}). And look at the side: crops are more invariant to $x$

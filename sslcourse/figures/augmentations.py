@@ -47,7 +47,7 @@ def explorer(
     show(axes["after"], changed[0], "changed")
     for tile, cosine in zip(tiles, similar.values(), strict=True):
         show(axes[tile], measures.to_float(pictures[cosine.argmax()]))
-    names = [textwrap.fill(name, max(10, 36 // len(encoders))) for name in cosines]
+    names = [textwrap.fill(name, max(10, 36 // len(encoders)), break_long_words=False) for name in cosines]
     bars = axes["bars"].bar(names, list(cosines.values()), color=OKABE_ITO[: len(encoders)])
     axes["bars"].bar_label(bars, fmt="%.2f", padding=2)
     axes["bars"].axhline(0, color="black", linewidth=1)
