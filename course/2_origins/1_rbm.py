@@ -31,8 +31,7 @@ print(digits, f"Training on {device}.", sep="\n")
 
 # %% data-text [markdown]
 # `digits` are five thousand of MNIST, each pixel made black or white: our machine has units that are on or off. A
-# digit is a vector $v \in \{0, 1\}^D$ with $D = 784$ pixels. There are ten classes, but no label is used until we
-# measure.
+# digit is a vector $v \in \{0, 1\}^D$ with $D = 784$ pixels. No label is used until the features are measured.
 
 # %% data-figure
 figures.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12].view(-1, 1, 28, 28)})
@@ -42,18 +41,17 @@ figures.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12]
 #
 # A machine is trained by *contrastive divergence*, the classic recipe: show it a digit, let it take **one** random
 # step away from the digit, and change its weights so that the digit becomes more likely and the place one step away
-# less. Its biases start at zero, as they do in scikit-learn. Afterwards it reproduces test digits nearly perfectly.
+# less. Its biases start at zero, as they do in scikit-learn. Afterwards it reproduces test digits well.
 #
 # Now we start it on **noise**, every pixel a coin flip, and let it walk a thousand steps by its own probabilities.
 # What will we see? Commit to an answer, then open it.
 #
 # <details><summary>A. Digits: it has learned that digits are likely, and a random walk ends where it is likely to be.
-# </summary>So it should be, had training made *digits* likely and *all else* unlikely. But it was only ever told that
-# places one step away from digits are unlikely.</details>
+# </summary>That would be so if training had made digits likely and <i>all else</i> unlikely. But it was only ever told
+# that places one step away from digits are unlikely.</details>
 #
 # <details><summary>B. A blur, the average of all digits.</summary>The units are on or off and one draw is one
-# picture: it has no reason to average. A mixture of digits in one picture can be seen along the way,
-# though.</details>
+# picture: it has no reason to average.</details>
 #
 # <details><summary>C. Noise, still.</summary>Yes. With biases at zero the machine begins with its probability spread
 # over all pictures, and nearly all pictures are noise. Training looks one step away from digits and no further, and
@@ -74,9 +72,9 @@ figures.pictures({"train": v_train[:12].view(-1, 1, 28, 28), "test": v_test[:12]
 #
 # $$p(h_j = 1 \mid v) = \sigma\big((v^\top W + c)_j\big), \qquad p(v_i = 1 \mid h) = \sigma\big((W h + b)_i\big).$$
 #
-# So we can draw a whole layer at once, then the other, then the first again: **block Gibbs sampling**, a random walk
-# that ends up visiting each $v$ as often as $p(v)$ says. Here is a machine trained a moment ago by the recipe that
-# you will write below. Start it on coin flips or on a test digit, and step.
+# So we can draw a whole layer at once, then the other, then the first again. This is **block Gibbs sampling**, a random
+# walk that in the long run visits each $v$ as often as $p(v)$ says. Here is a machine trained a moment ago by the
+# recipe that you will write below. Start it on coin flips or on a test digit, and step.
 
 # %% gibbs-train
 torch.manual_seed(log.seed)
@@ -88,12 +86,13 @@ coins = (torch.rand(784, generator=torch.Generator().manual_seed(log.seed)) < 0.
 rbm_figures.gibbs_slider(seen, {"coin flips": coins, "a test digit": v_test[2]}, step=100)
 
 # %% gibbs-interpret [markdown]
-# The panels show, from left to right: the state; the probabilities of the hidden units; the picture that hidden units
-# drawn from them would paint, its *reconstruction*; and a number for each state so far, the free energy, of which
-# more below. Low is likely.
+# The panels show, from left to right: the state $v$; the probabilities of the hidden units; the probabilities of the
+# next picture, given hidden units drawn from these; and the free energy of each state so far, a number that you will
+# write below. Low is likely.
 #
-# From noise the walk takes a few dozen steps downhill, and then draws strokes. Nobody told it what a stroke is. From
-# a digit it wanders slowly from one way of writing to another.
+# From coin flips the walk first stays in noise, and its free energy stays level. Slide on: then it drops within a
+# few steps, and the machine draws strokes. Nobody told it what a stroke is. From a digit it wanders slowly from one way
+# of writing to another.
 
 # %% build [markdown]
 # ## Build
@@ -170,8 +169,7 @@ gibbs_step = check(gibbs_step)
 # = -\sum_v p(v)\, \frac{\partial F(v)}{\partial \theta}
 # = -\Big\langle \frac{\partial F}{\partial \theta} \Big\rangle_\text{model}.$$
 #
-# $F$ is quickly differentiated, because the derivative of $\log(1 + e^a)$ is the sigmoid $\sigma(a)$, and
-# $\sigma(a_j)$ is $p(h_j = 1 \mid v)$:
+# The derivative of $\log(1 + e^a)$ is the sigmoid $\sigma(a)$, and $\sigma(a_j)$ is $p(h_j = 1 \mid v)$. So
 #
 # $$\frac{\partial F(v)}{\partial W_{ij}} = -v_i\, p(h_j = 1 \mid v), \qquad
 # \frac{\partial F(v)}{\partial b_i} = -v_i, \qquad \frac{\partial F(v)}{\partial c_j} = -p(h_j = 1 \mid v).$$
@@ -183,7 +181,7 @@ gibbs_step = check(gibbs_step)
 # \big\langle v\, p(h \mid v)^\top \big\rangle_\text{model}.$$
 #
 # The first mean, the **positive phase**, lowers the free energy of data. The second, the **negative phase**, raises
-# that of what the model itself believes in. Where the two agree, learning is done. Let us ask autograd whether the
+# that of what the model itself believes in. Where the two agree, learning stops. Let us ask autograd whether the
 # derivative of $F$ is right.
 
 # %% gradient-autograd
@@ -195,10 +193,10 @@ print(f"Autograd and the formula differ by {(W.grad - by_hand).abs().max():.0e} 
 
 # %% divergence-text [markdown]
 # The negative phase needs samples of the model, and those need a long Gibbs chain for every update. Hinton's
-# shortcut: **start the chain at the data and take only** $k$ **steps**, often one [@hinton2002training]. That is
-# CD-$k$. Tieleman's: never start anew; each update goes on with the chain **where the last one stopped**
-# [@tieleman2008training]. That is persistent CD, PCD. The two differ in where the chain begins, and in nothing else,
-# so one function does both.
+# shortcut is CD-$k$: **start the chain at the data and take only** $k$ **steps**, often one [@hinton2002training].
+# Tieleman's is persistent CD, or PCD: never start anew; each update goes on with the chain **where the last one
+# stopped** [@tieleman2008training]. The two differ in where the chain begins, and in nothing else, so one function does
+# both.
 #
 # `v` $(N, D)$ is a batch, `chain` $(M, D)$ is where the chain begins, and `u` a list of $k$ pairs `(u_h, u_v)`. Walk
 # $k$ Gibbs steps from `chain`; then return `dW, db, dc` and the chain where it stopped. Each mean is over its own
@@ -234,7 +232,7 @@ contrastive_divergence = check(contrastive_divergence)
 #
 # $$b_i = \log \frac{p_i}{1 - p_i}, \qquad \text{so that} \qquad \sigma(b_i) = p_i.$$
 #
-# But some pixels are never on, and a pixel could be always on: from an infinite bias no training would lead back. So
+# But some pixels are never on, and a pixel could be always on: no training leads back from an infinite bias. So
 # count as if there were **two samples more**, one with all pixels on and one with all pixels off. For `v` of shape
 # $(N, D)$, zeros and ones, return the $D$ biases.
 #
@@ -262,11 +260,11 @@ log_odds = check(log_odds)
 # share the other settings, and nothing is tuned for one of them: thirty epochs, batches of fifty, and scikit-learn's
 # rate of a tenth, which falls to zero here, as in Tieleman's paper.
 #
-# The loss in the figure is not what is minimised: the gradient needs no loss, and nobody can compute $\log p(v)$ at
-# this size. What can be watched is the **reconstruction**, the cross-entropy of a digit after one way up and down.
-# Beside it stand two **collapse meters** of the features $p(h \mid v)$; every loss of this course has them. `std` is
-# the standard deviation of a feature from digit to digit, on a scale on which independent features have about one. It
-# is zero where all digits look the same to the machine. The *effective rank* says how many dimensions the features use.
+# The gradient needs no loss, and nobody can compute $\log p(v)$ at this size. So the first panel shows something
+# else, which is not minimised: the **reconstruction**, the cross-entropy of a digit after one way up and down. Beside
+# it stand the two **collapse meters** of the features $p(h \mid v)$ that go with every loss of this course. `std`,
+# the spread of the features from digit to digit, is zero where all digits look the same to the machine. The
+# *effective rank* says how many dimensions the features use.
 
 # %% train-machines
 RECIPES = {"CD-1": {"k": 1}, "PCD": {"persistent": True}}
@@ -307,14 +305,12 @@ figures.training(histories)
 figures.filters({"": machines["PCD, log odds"].W}, rows=2)
 
 # %% filters-interpret [markdown]
-# Strokes, ends of strokes, holes: parts that many digits share, each unit its own. Nobody asked for parts. Perhaps
-# they come from the shape of $p(v \mid h)$, in which the hidden units that are on **add** their columns before the
-# sigmoid.
-
-# %% fantasies-text [markdown]
+# These are strokes, ends of strokes and holes, parts that many digits share. Perhaps they come from the
+# shape of $p(v \mid h)$, in which the hidden units that are on **add** their columns before the sigmoid.
+#
 # ### Fantasies
 #
-# Now back to your prediction: each machine starts from coin flips and takes a thousand of **your** Gibbs steps. The
+# Back to your prediction: each machine starts from coin flips and takes a thousand of **your** Gibbs steps. The
 # figure shows the reconstruction of where it stands then, which is smoother than zeros and ones. The first two rows
 # are test digits and what CD-1, from zero, makes of them after one way up and down.
 
@@ -336,11 +332,10 @@ rows |= {f"{name},\nfrom noise": machines[name].reconstruct(v[:12]) for name, v 
 figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 
 # %% fantasies-interpret [markdown]
-# **CD-1 from zero reproduces digits, and from coin flips it never leaves the noise.** Its negative phase saw only what
-# is one step away from a digit. Each of the two cures frees it. PCD's chain walks on through the model, and wherever
-# it settles without there being data, the negative phase pushes the energy up until it has to leave. And from the log
-# odds a machine begins where pictures are as dark as digits. None is perfect: many of the walks end at the same few
-# digits.
+# **CD-1 from zero reproduces digits, and from coin flips it never leaves the noise.** Its negative phase saw only
+# what is one step away from a digit. Each of the two cures frees it. PCD's chain walks on through the model, and the
+# negative phase raises the free energy wherever the chain stays without there being data. And from the log odds a
+# machine begins where pictures are as dark as digits. None is perfect: many of the walks end at the same few digits.
 #
 # {{ claim: silent/CD-1, zero/chains from noise with all hidden units off > 0.9;
 # silent/PCD, zero/chains from noise with all hidden units off < 0.2;
@@ -349,19 +344,19 @@ figures.pictures({name: v.view(-1, 1, 28, 28) for name, v in rows.items()})
 # %% measure [markdown]
 # ## Measure
 #
-# By reconstruction the four are equally good, by their dreams they are not. The honest judge is the likelihood of
-# test digits, $\log p(v) = -F(v) - \log Z$, and the difficulty is $Z$: a sum over $2^{784}$ pictures.
+# The honest judge is the likelihood of test digits, $\log p(v) = -F(v) - \log Z$, and the difficulty is $Z$: a sum
+# over $2^{784}$ pictures.
 #
 # ### Exactly, on a small machine
 #
-# With $H = 16$ hidden units we can sum over the hidden states instead, all $2^{16}$ of them, each with its visible
-# units summed out. That is exact, so we can test on it an estimate that works at any size.
+# With $H = 16$ hidden units we can sum over the $2^{16}$ hidden states instead, each with its visible units summed out.
+# That is exact, so we can test on it an estimate that works at any size.
 #
-# **Annealed importance sampling** (AIS) starts at a model whose $Z$ is known, independent pixels, and goes to the RBM
-# in small steps of a temperature; the product of all little changes in probability along a chain is a weight, and the
-# mean weight an estimate of $Z$ [@salakhutdinov2008quantitative]. The paper starts from the pixels' frequencies in
-# the data, which is a machine with your log odds and no weights. We also start from coin flips. The machines are
-# CD-1 and PCD, with biases from zero.
+# **Annealed importance sampling** (AIS) starts chains at a model whose $Z$ is known, independent pixels, and turns
+# this model into the RBM in many small steps. Each step multiplies a chain's weight by how much more probable the
+# step makes the chain's state, before normalisation; the mean weight estimates the ratio of the two $Z$
+# [@salakhutdinov2008quantitative]. The paper starts from the pixels' frequencies in the data, which is a machine with
+# your log odds and no weights. We also start from coin flips. The machines are CD-1 and PCD, with biases from zero.
 
 # %% measure-small
 BASES = {"frequencies": STARTS["log odds"], "coin flips": STARTS["zero"]}
@@ -383,15 +378,16 @@ for name, options in RECIPES.items():
 rbm_figures.annealing(found)
 
 # %% measure-small-interpret [markdown]
-# On the PCD machine, AIS from the pixels' frequencies hits the exact value, within a tenth of a nat. On the CD-1
-# machine the same method is off by {{ small/CD-1/AIS error, frequencies }}, and all of its repeats lie together in the
-# wrong place: **an error bar would not warn you**. From coin flips it is right there, and off by
-# {{ small/PCD/AIS error, coin flips }} on the PCD machine.
+# From the pixels' frequencies AIS hits the exact value on the PCD machine, within a tenth of a nat. On the CD-1 machine
+# the same method is off by {{ small/CD-1/AIS error, frequencies }}. From coin flips it is right there, and off by
+# {{ small/PCD/AIS error, coin flips }} on the PCD machine. (The green band in the figure is half a nat.)
 #
-# The CD-1 machine keeps most of its probability in the noise, a place that chains from digit-like pictures never
-# reach. What no chain reaches is missing from the estimate, while one far too high is rare. So **of two estimates of**
-# $Z$ **believe the larger**: on both machines, even the worst of three repeats is then within a tenth of a nat of the
-# truth. (The green band in the figure is half a nat.)
+# What no chain reaches is missing from the estimate, and **an error bar knows only of what the chains have seen**.
+# Chains that start from digit-like pictures do not reach the noise, where the CD-1 machine keeps most of its
+# probability. The other way round there is little to fear: on average an estimate of $Z$ is right, so it is a factor
+# of $e^t$ too high with a probability of at most $e^{-t}$ (Markov's inequality). So **of two estimates of** $Z$
+# **believe the larger**: on both machines, even the worst of three repeats is then within a tenth of a nat of the
+# truth.
 #
 # {{ claim: small/PCD/AIS error, frequencies ~ 0 within 0.1; small/PCD/AIS error, coin flips < -10 }}
 # {{ claim: small/CD-1/AIS error, frequencies < -10; small/CD-1/AIS error, coin flips ~ 0 within 0.1 }}
@@ -399,11 +395,11 @@ rbm_figures.annealing(found)
 #
 # ### On the large machines
 #
-# Now the machines from above, of which nothing can be enumerated: we take the larger of the two estimates. To these we
-# add CD-1 from zero trained **twice as long**, and three rivals. *Independent pixels* are each on as often as in the
-# data. The *mixture* is made of eighty such models, fitted by expectation maximisation; validation digits chose their
-# number. And `scikit-learn` is its `BernoulliRBM` at its defaults, which many people would use: PCD with batches and
-# chains of ten, ten epochs, a rate that never falls and biases from zero. Our own PCD with these settings stands below.
+# Nothing can be enumerated on the machines from above, so we take the larger of the two estimates. To them we add CD-1
+# from zero trained **twice as long**, and three rivals. *Independent pixels* are each on as often as in the data. The
+# *mixture* is made of eighty such models, fitted by expectation maximisation; validation digits chose their number.
+# `scikit-learn` is its `BernoulliRBM` at its defaults, which many people would use: PCD with batches and chains of ten,
+# ten epochs, a rate that never falls and biases from zero. Our own PCD with these settings stands below.
 #
 # Two measures in the table are what many people use in place of $\log p(v)$: the squared error of the reconstruction,
 # and the **pseudo-likelihood** $\sum_i \log p(v_i \mid v_{-i})$ (here of half of the test digits), which asks how well
@@ -433,54 +429,61 @@ for rival, components in {"mixture of 80": 80, "independent pixels": 1}.items():
 log.table("models/")
 
 # %% measure-likelihood-interpret [markdown]
-# First what the method is for. PCD from zero gives a test digit {{ models/PCD, zero/log p(v) }}, the mixture
+# **What the method is for.** PCD from zero gives a test digit {{ models/PCD, zero/log p(v) }}, the mixture
 # {{ models/mixture of 80/log p(v) }} and independent pixels {{ models/independent pixels/log p(v) }}. The lead over the
-# mixture is {{ difference: models/PCD, zero/log p(v) - models/mixture of 80/log p(v) }}, over all seeds: hidden units
-# that can be **combined** say more about digits than components of which one has to be chosen. (Behind a difference
-# stands its **standard error**, the seeds compared one by one; behind a single number the standard deviation.)
+# mixture is {{ difference: models/PCD, zero/log p(v) - models/mixture of 80/log p(v) }}. That fits the idea that hidden
+# units can be **combined**, while a mixture has to choose one component. (Behind a difference stands its **standard
+# error**, the seeds compared one by one; behind a single number the standard deviation.)
 #
-# Then the recipe. **With biases from zero CD-1 is worse than the mixture**, {{ models/CD-1, zero/log p(v) }}. The log
-# odds repair most of it, {{ models/CD-1, log odds/log p(v) }}, and PCD's lead over CD-1 shrinks from
+# Can we trust it? The rivals' likelihoods are exact. Ours would be too high if both starts of AIS missed a region.
+# The best evidence is PCD from the log odds, where the two starts agree on $\log Z$:
+# {{ log Z/PCD, log odds/frequencies }} and {{ log Z/PCD, log odds/coin flips }}. This machine leads the mixture by
+# {{ difference: models/PCD, log odds/log p(v) - models/mixture of 80/log p(v) }}.
+#
+# **The recipe.** After thirty epochs from zero, CD-1 is worse than the mixture: {{ models/CD-1, zero/log p(v) }}. The
+# log odds repair most of it, {{ models/CD-1, log odds/log p(v) }}, and PCD's lead over CD-1 shrinks from
 # {{ difference: models/PCD, zero/log p(v) - models/CD-1, zero/log p(v) }} to
-# {{ difference: models/PCD, log odds/log p(v) - models/CD-1, log odds/log p(v) }}. So neither the update nor the start
-# alone is to blame, but the two together. (PCD itself gains nothing from the log odds.) Time is the third: trained
-# twice as long, CD-1 from zero gets to {{ models/CD-1, zero, twice as long/log p(v) }}, and in a trial on validation
-# digits twice the rate helped it, too. The end of the lesson shows what patience does not cure.
+# {{ difference: models/PCD, log odds/log p(v) - models/CD-1, log odds/log p(v) }}. Neither the update nor the start
+# alone does the damage: it takes both. (PCD gains nothing from the log odds.) Patience repairs the likelihood, too:
+# trained twice as long, CD-1 from zero gets to {{ models/CD-1, zero, twice as long/log p(v) }}, level with PCD after
+# thirty epochs. (We did not train PCD for longer.) The end of the lesson shows what patience does not cure.
 #
-# **The quick measures see nothing of this.** The machine from zero that is so much worse has the *better*
-# reconstruction and the *better* pseudo-likelihood. Reconstruction asks about one step, pseudo-likelihood about one
-# pixel: both look only next door to digits, where CD-1 looked, too. And the paper's start for AIS would have praised
-# it: from the frequencies $\log Z$ is {{ log Z/CD-1, zero/frequencies }}, from coin flips
-# {{ log Z/CD-1, zero/coin flips }}.
+# **The quick measures do not see it.** CD-1 from zero has a *better* reconstruction and a *better* pseudo-likelihood
+# than CD-1 from the log odds. Reconstruction asks about one step, pseudo-likelihood about one pixel: both look only
+# next door to digits, where CD-1 looked, too. And the paper's start for AIS would have praised it: from the
+# frequencies $\log Z$ is {{ log Z/CD-1, zero/frequencies }}, from coin flips {{ log Z/CD-1, zero/coin flips }}.
 #
 # PCD alone is no guarantee: scikit-learn's defaults, {{ models/scikit-learn/log p(v) }}, lose to independent pixels.
 # That lies in the settings, not in its code, for ours loses with them, too. Perhaps ten chains are too few, and a rate
 # that never falls is too hasty for them.
 #
-# Salakhutdinov and Murray, with all of MNIST and 500 hidden units, saw likelihoods rise with the steps of CD, and RBMs
-# ahead of mixtures [@salakhutdinov2008quantitative]; their machines had some seventeen times our digits.
+# Salakhutdinov and Murray, too, saw likelihoods rise with the steps of CD, and RBMs ahead of mixtures. Their nats
+# cannot be compared with ours: they had some seventeen times our digits and 500 hidden units, and drew each pixel at
+# random by its grey value [@salakhutdinov2008quantitative].
 #
 # {{ claim: models/PCD, zero/log p(v) > models/mixture of 80/log p(v) by 25;
+# models/PCD, log odds/log p(v) > models/mixture of 80/log p(v) by 25;
 # models/mixture of 80/log p(v) > models/independent pixels/log p(v) by 40 }}
+# {{ claim: log Z/PCD, log odds/frequencies ~ log Z/PCD, log odds/coin flips within 3 }}
 # {{ claim: models/CD-1, zero/log p(v) < models/mixture of 80/log p(v) by 5;
 # models/CD-1, log odds/log p(v) > models/CD-1, zero/log p(v) by 30 }}
 # {{ claim: models/PCD, zero/log p(v) > models/CD-1, zero/log p(v) by 40;
 # models/PCD, log odds/log p(v) > models/CD-1, log odds/log p(v) by 4;
 # models/PCD, log odds/log p(v) ~ models/CD-1, log odds/log p(v) within 12;
-# models/PCD, log odds/log p(v) < models/PCD, zero/log p(v);
-# models/CD-1, log odds/log p(v) > models/mixture of 80/log p(v) by 20 }}
+# models/PCD, log odds/log p(v) < models/PCD, zero/log p(v) }}
+# {{ claim: models/CD-1, zero, twice as long/log p(v) > models/CD-1, zero/log p(v) by 20;
+# models/CD-1, zero, twice as long/log p(v) ~ models/PCD, zero/log p(v) within 3 }}
 # {{ claim: models/CD-1, zero/reconstruction error < models/CD-1, log odds/reconstruction error;
 # models/CD-1, zero/pseudo-likelihood > models/CD-1, log odds/pseudo-likelihood }}
 # {{ claim: log Z/CD-1, zero/coin flips > log Z/CD-1, zero/frequencies by 40;
-# models/CD-1, zero, twice as long/log p(v) > models/CD-1, zero/log p(v) by 20;
 # models/scikit-learn/log p(v) < models/independent pixels/log p(v);
 # models/PCD, scikit-learn's settings/log p(v) < models/independent pixels/log p(v) }}
 
 # %% exact-text [markdown]
 # ### CD's gradient beside the exact one
 #
-# How wrong is CD's gradient? On a small machine the negative phase is a sum over $2^{10}$ hidden states, so that the
-# exact gradient can be had. We train four machines from **your log odds**, alike but for their updates: CD-1, CD-10,
+# How wrong is CD's gradient? On a small machine the negative phase is a sum over $2^{10}$ hidden states, and so we can
+# compute the exact gradient. We train four machines from **your log odds**, alike but for their updates: CD-1, CD-10,
 # PCD and the exact gradient. While CD-1 trains, we stop after every epoch and hold three mean updates over two thousand
 # digits against the exact gradient on the same digits: that of CD-1, that of CD-10 and, as a control, one whose chains
 # start at independent samples **of the model itself**. The cosine is one where two updates point the same way.
@@ -518,28 +521,28 @@ for name, values in cosines.items():
 rbm_figures.gradients(likelihoods, cosines, "CD-1")
 
 # %% exact-interpret [markdown]
-# The control stays at {{ exact/the model's own samples/cosine with the exact gradient }}: two thousand chains are
-# enough to see the gradient. CD-1's cosine falls to {{ exact/CD-1/cosine with the exact gradient }}, with a length of
-# {{ exact/CD-1/length beside the exact gradient }} times that of the exact gradient. **CD-1 has come to rest where the
-# exact gradient still points uphill**: what one step changes in the data no longer tells where the model's
-# probability is. Ten steps do better, {{ exact/CD-10/cosine with the exact gradient }}.
+# The control ends at {{ exact/the model's own samples/cosine with the exact gradient }}: two thousand chains are
+# enough to see the gradient. What is left of CD-1's update has {{ exact/CD-1/length beside the exact gradient }}
+# times the length of the exact gradient, and its direction has nothing in common with it: the cosine is
+# {{ exact/CD-1/cosine with the exact gradient }}. **CD-1 has come to rest where the exact gradient still points
+# uphill**: one step from the data says too little about where the model's probability is. Ten steps do better,
+# {{ exact/CD-10/cosine with the exact gradient }}.
 #
-# So the bias is not only a matter of the start, and it costs likelihood: CD-1 ends at {{ exact/CD-1/log p(v) }}, the
-# exact gradient at {{ exact/exact gradient/log p(v) }}. PCD, whose single step continues an old chain, ends at
-# {{ exact/PCD/log p(v) }}, beside the exact gradient.
+# The error is CD-1's own, for the biases started at the log odds. It costs likelihood: CD-1 ends at
+# {{ exact/CD-1/log p(v) }}, the exact gradient at {{ exact/exact gradient/log p(v) }}. PCD, whose single step continues
+# an old chain, ends close to it, at {{ exact/PCD/log p(v) }}.
 #
 # {{ claim: exact/the model's own samples/cosine with the exact gradient > 0.95;
-# exact/CD-1/cosine with the exact gradient ~ 0 within 0.3; exact/CD-1/length beside the exact gradient < 0.2 }}
+# exact/CD-1/cosine with the exact gradient ~ 0 within 0.1; exact/CD-1/length beside the exact gradient < 0.2 }}
 # {{ claim: exact/CD-10/cosine with the exact gradient > exact/CD-1/cosine with the exact gradient by 0.4 }}
 # {{ claim: exact/exact gradient/log p(v) > exact/CD-1/log p(v) by 3;
 # exact/PCD/log p(v) ~ exact/exact gradient/log p(v) within 2 }}
-
-# %% features [markdown]
+#
 # ### Are the features any good?
 #
-# For an RBM as a first layer of something, which is what they were famous for, likelihood is not the aim. A linear
-# probe on $p(h \mid v)$ stands beside the same probe on **raw input**, on a **random** ConvNet and on an RBM left as
-# it was born, and beside a ConvNet trained **supervised**.
+# RBMs were famous as the first layer of something larger, and there likelihood is not the aim. A linear probe on
+# $p(h \mid v)$ stands beside the same probe on **raw input**, on a **random** ConvNet and on an RBM left as it was
+# born, and beside a ConvNet trained **supervised**.
 
 # %% features-probe
 LABELS = (10, None)  # labels a class; None: all
@@ -557,18 +560,18 @@ figures.accuracies(table, chance=1 / len(digits.classes), title=adaptation.in_al
 # ({{ features/RBM, untrained/10 labels a class }}), and less than a ConvNet trained supervised
 # ({{ features/supervised/10 labels a class }}). The gain over raw pixels is
 # {{ difference: features/CD-1, zero/10 labels a class - features/raw input/10 labels a class }}, with all labels
-# {{ difference: features/CD-1, zero/all labels - features/raw input/all labels }}. You will meet the pattern again:
-# what is learned without labels pays most where labels are few.
+# {{ difference: features/CD-1, zero/all labels - features/raw input/all labels }}.
 #
-# And the machine with the worst likelihood has features as good as those of the best. Perhaps the two agree where there
-# are data.
+# Of our two machines from zero, CD-1 has the much worse likelihood, and its features are as good as PCD's. Perhaps
+# the two agree where there are data.
 #
 # {{ claim: features/CD-1, zero/10 labels a class > features/raw input/10 labels a class by 0.04;
 # features/CD-1, zero/10 labels a class > features/RBM, untrained/10 labels a class by 0.04;
 # features/CD-1, zero/10 labels a class < features/supervised/10 labels a class by 0.01 }}
 # {{ claim: features/CD-1, zero/all labels > features/raw input/all labels by 0.02 }}
 # {{ claim: features/CD-1, zero/10 labels a class ~ features/PCD, zero/10 labels a class within 0.02;
-# features/CD-1, zero/all labels ~ features/PCD, zero/all labels within 0.02 }}
+# features/CD-1, zero/all labels ~ features/PCD, zero/all labels within 0.02;
+# models/PCD, zero/log p(v) > models/CD-1, zero/log p(v) by 40 }}
 
 # %% break [markdown]
 # ## Break it
@@ -576,7 +579,7 @@ figures.accuracies(table, chance=1 / len(digits.classes), title=adaptation.in_al
 # ### No negative phase
 #
 # "Make digits likely" sounds as if the positive phase were enough. So we take the negative one away, on a small
-# machine, where we can watch all three parts of $\log p(v) = -F(v) - \log Z$ exactly.
+# machine, where we can watch all three parts of $\log p(v) = -F(v) - \log Z$ exactly. Its biases start at zero.
 
 # %% break-negative
 def positive_only(v, chain, W, b, c, u):
@@ -601,12 +604,13 @@ for name, update in {"both phases": contrastive_divergence, "positive phase only
 rbm_figures.phases(parts)
 
 # %% break-negative-interpret [markdown]
-# (The axis is linear between -100 and 100 and logarithmic beyond, and so both runs can be seen.) Without the negative
+# (The axis is linear between -100 and 100 and logarithmic beyond, so that both runs can be seen.) Without the negative
 # phase the free energy of digits falls and falls, to {{ phases/positive phase only/F(test digits) }}: a triumph, if
 # that were the aim. But $\log Z$ grows faster, and the log-likelihood of digits goes **down** from
 # $-784 \log 2 \approx -543$ to {{ phases/positive phase only/log p(test digits) }}. With both phases the free energy of
 # digits ends near where it began, at $-10 \log 2$; $Z$ gets smaller, and the log-likelihood rises to
-# {{ phases/both phases/log p(test digits) }}.
+# {{ phases/both phases/log p(test digits) }}. (That is no more than independent pixels have: in ten epochs this small
+# machine has come no further than its biases could take it.)
 #
 # Probability is a budget. Whoever only rewards the data teaches the machine to like everything. You will meet this
 # again: without negatives, or something in their place, a contrastive encoder can map all pictures to one point.
@@ -615,9 +619,9 @@ rbm_figures.phases(parts)
 # phases/positive phase only/-log Z < phases/positive phase only/F(test digits) by 1000;
 # phases/positive phase only/log p(test digits) < -543 }}
 # {{ claim: phases/both phases/F(test digits) ~ -7 within 30; phases/both phases/-log Z > -550 by 200;
-# phases/both phases/log p(test digits) > -543 by 300 }}
-
-# %% break-cd [markdown]
+# phases/both phases/log p(test digits) > -543 by 300;
+# phases/both phases/log p(test digits) ~ models/independent pixels/log p(v) within 1 }}
+#
 # ### CD-1's blind spot
 #
 # Back to CD-1 from zero, whose chains never leave the noise. $Z$ is the same for all pictures of one machine, so free
@@ -637,15 +641,15 @@ log.record("energy/CD-1, zero/digit below coin flips", below, digits=3)
 rbm_figures.free_energies(groups, "CD-1, zero")
 
 # %% energy-measure-interpret [markdown]
-# A riddle. A digit ({{ energy/CD-1, zero/F, test digits }}) lies hundreds of nats below coin flips
+# A riddle: a digit ({{ energy/CD-1, zero/F, test digits }}) lies hundreds of nats below coin flips
 # ({{ energy/CD-1, zero/F, coin flips }}), and in practically every pair the digit is likelier than the noise. And yet
 # after a thousand steps the chain is still at {{ energy/CD-1, zero/F, its dreams from noise }}. Why does it not go
 # where pictures are so much likelier?
 #
 # One half of the answer: there are **so many** noise pictures, up to $2^{784} \approx e^{543}$. Add this exponent to
-# minus their free energy, and the *region* outweighs all digits, as the two estimates of $\log Z$ have said.
-# Physicists call it entropy. **A free energy compares pictures, not regions.** For the other half, start from coin
-# flips below, and look at the second panel.
+# minus their free energy, and the *region* outweighs all digits. Physicists call the logarithm of such a number
+# entropy. **A free energy compares pictures, not regions.** For the other half, start from coin flips below, and look
+# at the second panel.
 #
 # {{ claim: energy/CD-1, zero/digit below coin flips > 0.99;
 # energy/CD-1, zero/F, test digits < energy/CD-1, zero/F, coin flips by 300;
@@ -658,11 +662,12 @@ rbm_figures.gibbs_slider(blind, {"coin flips": coins, "a test digit": v_test[2]}
 # %% break-cd-interpret [markdown]
 # That panel is black: after noise, **every hidden unit is off**. With $h = 0$ nothing is left of the model but $b$:
 # the next picture is drawn from $\sigma(b)$, pixel by pixel, whatever the last one was. Such a picture turns no unit
-# on either, and so it goes on. Start from the digit and you see what training saw: some units are always on. It never
-# visited the state in which all are off, and never had a reason to make it unlikely.
+# on either, and so it goes on. Now start from the digit: some units are always on. CD-1 starts there and looks one step
+# further, and so nothing tells it that the state with all units off should be unlikely.
 #
 # How much does this one state weigh? With $h = 0$ the energy is $-b \cdot v$, so its part of $Z$ is
-# $\sum_v e^{b \cdot v} = \prod_i (1 + e^{b_i})$.
+# $\sum_v e^{b \cdot v} = \prod_i (1 + e^{b_i})$. (Below, a chain counts as off where each $p(h_j = 1 \mid v)$ is under
+# one half.)
 
 # %% break-silent
 for name in ("CD-1, zero", "PCD, zero", "CD-1, log odds"):
@@ -676,40 +681,40 @@ log.table("silent/")
 # logarithm of its part of CD-1's $Z$ is {{ silent/CD-1, zero/log of that state's part of Z }}, while that of the whole
 # $Z$, from coin flips, was {{ log Z/CD-1, zero/coin flips }}: **one state of the hidden units is nearly all of** $Z$.
 #
-# Twice as long a training does not visit it either: its part stays, and from noise the chains still end at
-# {{ energy/CD-1, zero, twice as long/F, its dreams from noise }}. What grows is the weight of digits, until it is the
-# larger. The likelihood recovers; a walk from noise still does not find the way.
+# Patience does not clear the noise. After twice the training AIS from coin flips finds as much there as before, and
+# from noise the chains still end at {{ energy/CD-1, zero, twice as long/F, its dreams from noise }}. The weight of
+# digits grows until it is the larger. So the likelihood recovers, but a walk from noise still does not find the way.
 #
 # {{ claim: silent/CD-1, zero/chains from noise with all hidden units off > 0.98;
 # silent/PCD, zero/chains from noise with all hidden units off < 0.02;
 # silent/CD-1, zero/log of that state's part of Z ~ log Z/CD-1, zero/coin flips within 1 }}
 # {{ claim: energy/CD-1, zero, twice as long/F, its dreams from noise
 # ~ energy/CD-1, zero/F, its dreams from noise within 20;
-# log Z/CD-1, zero, twice as long/coin flips ~ log Z/CD-1, zero/coin flips within 10;
+# log Z/CD-1, zero, twice as long/coin flips ~ log Z/CD-1, zero/coin flips within 3;
 # log Z/CD-1, zero, twice as long/frequencies > log Z/CD-1, zero/frequencies by 40;
 # log Z/CD-1, zero, twice as long/frequencies > log Z/CD-1, zero, twice as long/coin flips by 3 }}
 #
-# **Your turn:** how little does it take to open the machine's eyes? Start the biases somewhere between zero and the
-# log odds, `machine(256, EPOCHS, 0.1 * log_odds(v_train))`, and again with a quarter or a half, and let each walk from
-# noise.
+# **Your turn:** how little does it take to open the machine's eyes? Start the biases a tenth, a quarter and half of the
+# way to the log odds. `rbm, _ = machine(HIDDEN, EPOCHS, 0.1 * STARTS["log odds"])` trains one; `walk` it from `flips`,
+# and count the chains that end with all hidden units off, as above.
 
 # %% reflect [markdown]
 # ## Reflect
 #
 # - An RBM gives each picture an energy. Hidden units can be summed out exactly, one by one; $Z$ cannot.
 # - The gradient of the likelihood pulls the free energy of data down and pushes that of the model's own samples up.
-#   **Contrast is what keeps a model from liking everything**, and it works only where negatives are looked for. What
-#   CD-1 never looks at keeps the probability that it began with: so it hangs on where its biases start.
+#   **Contrast is what keeps a model from liking everything**, and it works only where negatives are looked for. CD-1
+#   looks next to the data, and so it matters where its biases start.
 # - Reconstruction, pseudo-likelihood and AIS can all praise a bad model. They fail where they do not look. A chain from
 #   noise, and a second estimate that starts elsewhere, cost seconds.
 # - In the workflow of self-supervised learning [@ericsson2021self], there is no separate pretext task yet: the data
 #   themselves are the target, $p(h \mid v)$ is $h_\theta$, and what is thrown away is $p(v \mid h)$.
 #
 # **Where it came from.** Smolensky's *harmonium* [@smolensky1986information] and Freund and Haussler's *influence
-# combination machine* [@freund1991unsupervised] had the model; nobody could train it fast before contrastive
-# divergence [@hinton2002training]. Persistent chains are Tieleman's [@tieleman2008training], AIS for RBMs
-# Salakhutdinov's and Murray's [@salakhutdinov2008quantitative]. That CD follows the gradient of no function was
-# proved later [@sutskever2010convergence]. How to train one in practice: Hinton's guide [@hinton2012practical].
+# combination machine* [@freund1991unsupervised] had the model; contrastive divergence made it fast to train
+# [@hinton2002training]. That CD follows the gradient of no function was proved later [@sutskever2010convergence].
+# Statisticians knew persistent chains as stochastic maximum likelihood before Tieleman brought them to RBMs
+# [@tieleman2008training].
 #
 # **What came of it.** Stacked, one RBM on the features of the other, they started the deep networks of their time:
 # that is the next lesson [@hinton2006reducing].
