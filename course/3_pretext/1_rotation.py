@@ -574,7 +574,8 @@ rows = {
     "least sure": by_certainty.flip(0)[:10],
     "sure, and wrong": by_certainty[answer[by_certainty] != 0][:10],
 }
-alt = "Upright symbols of which the network is sure and right, least sure, and sure and wrong."
+named = {name: [symbols.classes[y] for y in symbols.test.y[shown].tolist()] for name, shown in rows.items()}
+alt = " ".join(f"{name}: {', '.join(names)}." for name, names in named.items())
 figures.pictures({name: gallery[shown] for name, shown in rows.items()}, columns=10, alt=alt)
 
 # %% break-noise [markdown]
