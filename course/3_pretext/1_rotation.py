@@ -422,15 +422,15 @@ log.table("digits/")
 #   {{ digits/rotation, fine-tuned/10 labels a class }}; from random weights, with the same labels,
 #   {{ digits/supervised/10 labels a class }}: a difference of
 #   {{ difference: digits/rotation, fine-tuned/10 labels a class - digits/supervised/10 labels a class }}. This is what
-#   pretraining is for: labels cost work, and digits without labels are free. (Twice as many steps do not help the
-#   supervised network; we tried that on validation digits.)
+#   pretraining is for: labels cost work, and digits without labels are free. (Neither
+#   half nor twice as many steps help the supervised network; we tried both on validation digits.)
 # - **Frozen, they are not enough.** The probe is behind supervised training. And whoever measures by distance, instead
 #   of training a probe, sees less still: by its nearest neighbours, rotation
 #   ({{ digits by distance/rotation/10 labels a class, kNN }}) is behind raw pixels
-#   ({{ digits by distance/raw input/10 labels a class, kNN }}). The features hold what tells digits apart, but other
-#   things, such as the turn, move them further.
+#   ({{ digits by distance/raw input/10 labels a class, kNN }}). The features hold what tells digits apart; perhaps
+#   other things, such as the turn, move them further.
 #
-# **With one label a class**, fine-tuning pays more: {{ digits/rotation, fine-tuned/1 label a class }} instead of
+# **With one label a class**, fine-tuning pays, too: {{ digits/rotation, fine-tuned/1 label a class }} instead of
 # {{ digits/supervised/1 label a class }}, a difference of
 # {{ difference: digits/rotation, fine-tuned/1 label a class - digits/supervised/1 label a class }}. The frozen features
 # are ahead of the random ones, and our runs cannot tell them from pixels
