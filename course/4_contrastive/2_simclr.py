@@ -365,7 +365,27 @@ for name, row in explained.items():
 simclr_figures.explained(explained)
 
 # %% head-interpret [markdown]
-# TODO
+# Take the place of a picture, its distance from the left. From the untrained encoder's features it is read with $R^2$ =
+# {{ explained/untrained encoder/from left }}, after training with {{ explained/encoder/from left }}, though the views
+# were moved at random: what training does to the encoder is not simply to discard what varies. In the head's hidden
+# layer, as wide as the encoder's output, {{ explained/head, hidden layer/from left }} is left of it, and {{
+# explained/head, output/from left }} in its output. Size ({{ explained/encoder/size }} before the head, {{
+# explained/head, output/size }} behind it), turn ({{ explained/encoder/turn }}, {{ explained/head, output/turn }}) and
+# brightness ({{ explained/encoder/brightness }}, {{ explained/head, output/brightness }}) go the same way, brightness
+# the least. **A part of the invariance that the loss asks for is made in the head**, and the encoder in front of it
+# keeps more of what other tasks may need. That is the usual reason for throwing the head away [@chen2020simclr].
+#
+# Must one always? On *this* task, whose distortions are those of the pretext task, the encoder with its head is about
+# as good: {{ one-shot/SimCLR with its head/other drawing, of 20 }} of 20 in the other drawing, without it {{
+# one-shot/SimCLR/other drawing, of 20 }}. A task that does not ask for place and size loses little with them.
+#
+# {{ claim: explained/encoder/from left > explained/untrained encoder/from left by 0.03;
+# explained/encoder/from left > explained/head, output/from left by 0.1;
+# explained/encoder/from left > explained/head, hidden layer/from left by 0.05;
+# explained/encoder/brightness > explained/head, output/brightness by 0.03;
+# explained/encoder/size > explained/head, output/size by 0.03;
+# explained/encoder/turn > explained/head, output/turn by 0.05;
+# one-shot/SimCLR with its head/other drawing, of 20 ~ one-shot/SimCLR/other drawing, of 20 within 0.04 }}
 
 # %% larger-text [markdown]
 # ### A larger data set, a larger network
