@@ -87,21 +87,42 @@ def test_pseudo_labels_of_a_perfect_teacher_are_all_taken_and_right(digits):
     assert torch.equal(unsure.y, labeled.y)
 
 
+def test_pseudo_labels_are_trusted_from_the_threshold_on():
+    logits = torch.tensor([[-200.0, 0, -200], [300, 0, 0], [1.2, 0.9, -4]])
+    z, confident = paradigms.select_pseudo_labels(logits, 1.0)
+    assert z.tolist() == [1, 0, 0] and confident.tolist() == [True, True, False]
+
+
+def test_consistency_has_known_values_and_only_the_strong_view_learns():
+    weak = torch.tensor([[9.0, 0, 0], [0.1, 0, 0]], requires_grad=True)
+    strong = torch.zeros(2, 3, requires_grad=True)
+    loss = paradigms.consistency_loss(weak, strong, 0.9)
+    assert loss.item() == pytest.approx(math.log(3) / 2), "one row of two is trusted"
+    loss.backward()
+    assert weak.grad is None and strong.grad[0].abs().max() > 0 and not strong.grad[1].any()
+    assert paradigms.consistency_loss(weak, strong, 1.0).item() == 0
+
+
 def test_fixmatch_learns_and_what_it_trusts_makes_a_difference(digits):
-    def trained(select):
+    def trained(threshold):
         views = augment.Crop(min_area=0.5)
-        return paradigms.fixmatch(labeled, digits.x, views, views, steps=40, select=select)
-
-    def everybody(logits, threshold):
-        return logits.argmax(dim=1), torch.ones(len(logits), dtype=torch.bool, device=logits.device)
-
-    def nobody(logits, threshold):
-        return logits.argmax(dim=1), torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        return paradigms.fixmatch(labeled, digits.x, views, views, steps=40, threshold=threshold)
 
     labeled, test = adaptation.few_labels(digits, 10, seed=0), data.load("digits").test
-    same, again, other = (measures.embed(trained(select), test.x) for select in (nobody, nobody, everybody))
+    same, again, other = (measures.embed(trained(threshold), test.x) for threshold in (2.0, 2.0, 0.0))
     assert torch.equal(same, again) and not torch.equal(same, other)
     assert (same.argmax(dim=1).cpu() == test.y).float().mean() > 0.4, "the labels alone teach something in 40 steps"
+
+
+def test_fixmatch_learns_from_the_loss_that_it_is_given(digits):
+    def spy(on_weak, on_strong, threshold):
+        seen.append((on_weak.shape, on_strong.shape, on_weak.requires_grad, on_strong.requires_grad, threshold))
+        return 0 * on_strong.sum()
+
+    seen = []
+    views = augment.Crop(min_area=0.5)
+    paradigms.fixmatch(digits, digits.x, views, views, steps=2, threshold=0.7, consistency=spy)
+    assert seen == [((96, 10), (96, 10), False, True, 0.7)] * 2
 
 
 def test_rotation_turns_and_says_by_how_much():
@@ -139,8 +160,8 @@ def test_figures_label_their_axes(pixels):
     assert all(axis.get_xlabel() == "labels a class" for axis in figure.axes)
     points = paradigm_figures.clouds({"a": torch.rand(5, 2), "b": torch.rand(3, 2)}, "column", "row").axes[0]
     assert [len(cloud.get_offsets()) for cloud in points.collections] == [5, 3] and points.get_ylabel() == "row"
-    bars = paradigm_figures.bits({"label": 3.3, "pixels": 1300.0}).axes[0]
-    assert bars.get_xscale() == "log" and bars.get_xlim()[1] > 1300 and bars.get_xlabel()
+    dots = paradigm_figures.bits({"label": 3.3, "pixels": 1300.0}).axes[0]
+    assert dots.get_xscale() == "log" and dots.get_xlim()[1] > 1300 and dots.get_xlabel()
 
 
 def test_kmeans_slider_redraws(pixels, shown):

@@ -25,7 +25,7 @@ from sslcourse.data.digits import centred
 from sslcourse.figures import four_paradigms as paradigm_figures
 
 check = checks.of_lesson("1.1")
-kmeans_step, select_pseudo_labels, bits_per_sample = check.blanks()
+kmeans_step, consistency_loss, bits_per_sample = check.blanks()
 
 # %% ledger
 log = ledger.of_lesson("1.1")  # every number of this run is noted, and stands beside those measured over several seeds
@@ -92,11 +92,11 @@ print(digits, f"Training on {training.best_device()}.", sep="\n")
 # You may label **ten** of the 3,500 training digits: one of each class. Which way of using the other 3,490 gives the
 # best accuracy on test digits? Commit to an answer, then open it.
 #
-# <details><summary>A. Semi-supervised: train a network on the ten, let it label the rest where it is sure, train
-# again.</summary>
-# A teacher that saw one example of each class is wrong more often than right. Where it is sure it does better, so the
-# student gains a little; but what it teaches wrongly is learned like the rest, and C stays ahead. A modern relative of
-# this idea, FixMatch, gains more: our runs cannot tell which of it and C is better.</details>
+# <details><summary>A. Semi-supervised: train a network on the ten, and let it learn its own guesses on the rest: what
+# it says of a picture it must also say of a distorted version.</summary> It has the highest mean, though most of its
+# guesses are wrong when it begins. It is called FixMatch, and you will write its loss. But look at the spread: which
+# ten pictures you label decides so much that our runs cannot tell it from C. An older way, in which a finished
+# teacher labels the rest once, gains less.</details>
 #
 # <details><summary>B. Self-supervised: train a network to tell by how much a digit was turned; fit a classifier on its
 # features.</summary>
@@ -105,9 +105,8 @@ print(digits, f"Training on {training.best_device()}.", sep="\n")
 #
 # <details><summary>C. Unsupervised: compare each picture with a hundred centroids that k-means found among the
 # pixels.</summary>
-# Of these four it has the highest mean, with an algorithm of 1957. Centred digits of one class resemble each other
-# pixel by pixel, and centroids are typical digits. But look at the spread, too: it depends on which ten you label.
-# </details>
+# Of the methods that never see a label before the last step it has the highest mean, with an algorithm of 1957. Centred
+# digits of one class resemble each other pixel by pixel, and centroids are typical digits.</details>
 #
 # <details><summary>D. None: a network trained on the ten, with cropped and shifted versions of them.</summary>
 # It has nothing else to go by, and with ten pictures it is behind even a linear classifier of the pixels. With ten
@@ -115,10 +114,12 @@ print(digits, f"Training on {training.best_device()}.", sep="\n")
 # one number.</details>
 #
 # {{ claim: labels a class/supervised/1 < 0.5; labels a class/pseudo-labels/1 > labels a class/supervised/1 }}
-# {{ claim: labels a class/k-means/1 > labels a class/pseudo-labels/1 }}
+# {{ claim: labels a class/FixMatch/1 > labels a class/pseudo-labels/1 }}
+# {{ claim: labels a class/FixMatch/1 > labels a class/supervised/1 }}
 # {{ claim: labels a class/k-means/1 > labels a class/supervised/1 }}
 # {{ claim: labels a class/k-means/1 > labels a class/rotation/1 by 0.1 }}
-# {{ claim: labels a class/FixMatch/1 > labels a class/pseudo-labels/1 }}
+# {{ claim: labels a class/k-means/1 > labels a class/PCA/1; labels a class/k-means/1 > labels a class/raw input/1 }}
+# {{ claim: labels a class/k-means/1 > labels a class/Gaussian mixture/1 }}
 # {{ claim: labels a class/supervised/1 < labels a class/raw input/1 }}
 # {{ claim: labels a class/supervised/10 > labels a class/k-means/10 }}
 # {{ claim: labels a class/supervised/10 > labels a class/Gaussian mixture/10 }}
@@ -162,8 +163,9 @@ def share_named_right(centroids: torch.Tensor) -> float:
 hundred = paradigms.kmeans(x, k=100, steps=15, seed=log.seed)
 for found in (few_centroids[0], few_centroids[-1], hundred[-1]):
     when = "before the first step" if found is few_centroids[0] else "after 15 steps"
-    log.record(f"clusters/{len(found)} centroids {when}/share named right", share_named_right(found), unit="accuracy")
-log.table("clusters/")
+    row = f"{len(found)} centroids {when}"
+    share = log.record(f"clusters/{row}/share named right", share_named_right(found), unit="accuracy")
+    print(f"{row}: {share:.2f} of the pictures have the right name")
 
 # %% kmeans-purity-interpret [markdown]
 # Ten clusters after 15 steps: {{ clusters/10 centroids after 15 steps/share named right }}. A hundred:
@@ -177,7 +179,7 @@ log.table("clusters/")
 # %% build [markdown]
 # ## Build
 #
-# Three functions, one for each thing that this lesson measures: groups, trusted guesses, bits. Each check draws fresh
+# Three functions, one for each thing that this lesson measures: groups, consistency, bits. Each check draws fresh
 # random inputs and tells you what is wrong and how it knows. **If you leave one open, the lesson goes on with the
 # reference answer.**
 #
@@ -197,8 +199,8 @@ log.table("clusters/")
 #
 # <details><summary>Hint 1</summary>First find, for each point, the number of the nearest centroid: the place of the
 # smallest entry in each row of an (N,K) matrix of distances, <code>torch.cdist(x, centroids)</code>.</details>
-# <details><summary>Hint 2</summary>Start from <code>centroids.clone()</code>; for each k, <code>x[nearest == k]</code>
-# are its points. If there are any, write their mean over dim=0 into row k.</details>
+# <details><summary>Hint 2</summary>A mask such as <code>nearest == k</code> picks rows of x. What is the mean of no
+# rows? Think of that case first, and write the means into a copy.</details>
 
 # %% kmeans_step exercise="kmeans_step"
 def kmeans_step(x, centroids):
@@ -215,33 +217,41 @@ def kmeans_step(x, centroids):
 # %% kmeans_step-check check="kmeans_step"
 kmeans_step = check(kmeans_step)
 
-# %% select-text [markdown]
-# ### 2. Which guesses to trust
+# %% consistency-text [markdown]
+# ### 2. The consistency loss
 #
-# A classifier gives logits for pictures that nobody labeled. Its most probable class is a **pseudo-label** $z$
-# [@lee2013pseudo]. Only those of which it is sure should teach [@sohn2020fixmatch], equation 4: return
+# A classifier looks at $N$ pictures that nobody labeled, each in two **views**: one changed weakly, one changed
+# strongly. Let $p_i$ be its probabilities for the weak view of picture $i$, and $q_i$ those for the strong one. The
+# most probable class of the weak view is a **pseudo-label** $z_i$ [@lee2013pseudo]. FixMatch lets the strong view learn
+# it if the weak view is sure, with a threshold $\tau$ [@sohn2020fixmatch]:
 #
-# - $z$, shape $(N,)$: each row's most probable class, whether trusted or not;
-# - `confident`, shape $(N,)$, a mask of True and False: is that class's probability **at least** the threshold $\tau$?
+# $$z_i = \arg\max_c p_{ic}, \qquad
+# \mathcal{L} = \frac{1}{N} \sum_{i=1}^{N} \mathbf{1}\big[\max_c p_{ic} \ge \tau\big]\, \big(-\log q_{i z_i}\big).$$
 #
-# Some logits are as large as $300$: a softmax written by hand overflows there.
+# `on_weak` and `on_strong` hold the **logits** of both, $(N, C)$ each; some are as large as $300$, where a softmax
+# written by hand overflows. Return the scalar $\mathcal{L}$, such that
 #
-# <details><summary>Hint 1</summary>Logits are not probabilities yet: a softmax over the classes of each row makes them
-# so.</details>
-# <details><summary>Hint 2</summary><code>values, places = p.max(dim=1)</code> gives each row's largest entry and where
-# it is.</details>
+# - the weak view teaches and does not learn: no gradient flows to `on_weak`;
+# - the mean is over all $N$ pictures, trusted or not. An unsure network learns little, and where it trusts nothing the
+#   loss is 0.
+#
+# <details><summary>Hint 1</summary>Two parts. From the weak view alone: a class for each row, and a yes or no. From the
+# strong view: what each row would cost if it were trusted.</details>
+# <details><summary>Hint 2</summary>Look up how <code>F.cross_entropy</code> gives one loss for each row, and what
+# <code>max(dim=1)</code> returns beside the largest value. If you get nan, ask which mean has no rows.</details>
 
-# %% select_pseudo_labels exercise="select_pseudo_labels"
-def select_pseudo_labels(logits, threshold):
-    """Logits (N,C) -> z (N,), the most probable classes, and confident (N,) bool: probability >= threshold."""
+# %% consistency_loss exercise="consistency_loss"
+def consistency_loss(on_weak, on_strong, threshold):
+    """Cross-entropy of on_strong with on_weak's confident classes, mean over all rows. Both: logits (N,C)."""
     ### BEGIN SOLUTION
-    probability, z = F.softmax(logits, dim=1).max(dim=1)
-    return z, probability >= threshold
+    probability, z = F.softmax(on_weak.detach(), dim=1).max(dim=1)
+    loss = F.cross_entropy(on_strong, z, reduction="none")
+    return (loss * (probability >= threshold)).mean()
     ### END SOLUTION
 
 
-# %% select_pseudo_labels-check check="select_pseudo_labels"
-select_pseudo_labels = check(select_pseudo_labels)
+# %% consistency_loss-check check="consistency_loss"
+consistency_loss = check(consistency_loss)
 
 # %% bits-text [markdown]
 # ### 3. Bits per sample
@@ -257,9 +267,8 @@ select_pseudo_labels = check(select_pseudo_labels)
 #
 # <details><summary>Hint 1</summary>For one column: count how often each value occurs, divide by N, sum up
 # <code>-p * log2(p)</code> over the values that occur.</details>
-# <details><summary>Hint 2</summary><code>for column in z.T</code> goes through the columns, and
-# <code>column.bincount()</code> counts. <code>torch.special.entr(p)</code> is <code>-p * log(p)</code> in nats, right
-# for zeros, too; one bit is log 2 nats.</details>
+# <details><summary>Hint 2</summary><code>bincount</code> counts whole numbers, and gives 0 for those that never occur.
+# <code>torch.special.entr</code> knows what 0 log 0 is; look up the base of its logarithm.</details>
 
 # %% bits_per_sample exercise="bits_per_sample"
 def bits_per_sample(z):
@@ -318,8 +327,8 @@ def log_density(pictures: torch.Tensor) -> torch.Tensor:
 test = digits.test.x
 for name, changed in {"upside down": test.rot90(2, dims=(2, 3)), "a quarter turn": test.rot90(1, dims=(2, 3))}.items():
     densities = torch.cat([log_density(test), log_density(changed)])
-    log.record(f"density/{name}/area under ROC", roc_auc_score([1] * len(test) + [0] * len(test), densities))
-log.table("density/")
+    area = log.record(f"density/{name}/area under ROC", roc_auc_score([1] * len(test) + [0] * len(test), densities))
+    print(f"as they are against {name}: area under ROC {area:.2f}")
 
 # %% density-interpret [markdown]
 # Without a label, the density finds digits odd that lie on their side ({{ density/a quarter turn/area under ROC }}),
@@ -345,24 +354,27 @@ history = training.pretrain(rotation, task, digits.unlabeled(), epochs=EPOCHS, b
 figures.training({"rotation": history})
 
 # %% train-interpret [markdown]
-# Guessing would cost $\log 4$. The loss falls to nearly nothing: the task is **solved**, within a few epochs. Two
-# **collapse meters** watch the features. `std` says how widely their directions spread: one when they fill the sphere,
-# zero when all are equal. The **effective rank** counts the dimensions in use. Neither sinks. All looks well. Or does
-# it? A zero upside down is a zero. How can anybody tell?
+# Guessing would cost $\log 4$. The loss falls to nearly nothing: the task is **solved**, within a few epochs.
+#
+# Two **collapse meters** watch the features $h$. For `std`, scale each picture's $h$ to length one; take the standard
+# deviation of each dimension over the pictures; their mean times $\sqrt{D}$ is 0 where all pictures have one direction,
+# and 1 where directions fill the sphere. The **effective rank**, the exponential of the entropy of the singular values'
+# shares, counts the dimensions in use, from 1 to $D$. A collapse would pull both to their lower ends; neither sinks.
+#
+# All looks well. Or does it? A zero upside down is a zero. How can anybody tell?
 #
 # ### Supervised and semi-supervised
 #
 # - **Supervised**: the encoder and a linear layer, trained on the labeled pictures, cropped a little.
 # - **Pseudo-labels**: the supervised network is the teacher. Where it is sure, its guesses become labels, and a new
-#   network, the student, trains on both: self-training, as old as 1965 [@scudder1965probability], with your selection.
-# - **FixMatch**: no second round. In every step the network answers on a *weakly* changed picture and, if it is sure,
-#   must give the same answer on a *strongly* changed one: **consistency** [@sohn2020fixmatch].
+#   network, the student, trains on both: self-training, as old as 1965 [@scudder1965probability].
+# - **FixMatch**: no second round. Each step adds two losses: the cross-entropy of 32 labeled pictures, and **your**
+#   consistency loss of 96 unlabeled ones [@sohn2020fixmatch].
 #
-# Students and FixMatch see the same number of pictures, repeats counted; for FixMatch, a fifth of them come from the
-# labeled ones. The supervised network trains for as long as validation data, with other seeds, said that it pays. Where
-# labels are few, each of its steps holds all labeled pictures and no others, so that it sees fewer. The unlabeled
-# pictures are all training pictures, the labeled ones among them. The two semi-supervised methods run at one and at ten
-# labels a class only, since each new budget means a new training.
+# The supervised network trains for as long as validation data, with other seeds, said that it pays; where labels are
+# few, each of its steps holds all labeled pictures and no others. FixMatch takes two thirds as many steps, which is
+# what our time allows. The unlabeled pictures are all training pictures, the labeled ones among them. The two
+# semi-supervised methods run at one and at ten labels a class only, since each new budget means a new training.
 
 # %% views
 weak = augment.simclr(color=0, flip=False, min_area=0.5)
@@ -373,8 +385,8 @@ figures.pictures({"picture": eight, "weakly changed": weak(eight), "strongly cha
 
 # %% train-all
 BUDGETS = {"1": 1, "2": 2, "5": 5, "10": 10, "50": 50, "all": None}  # labels a class
-STEPS = training.budget(cpu=320, gpu=3200)  # of FixMatch; a step sees 320 pictures
-SAMPLES = 320 * STEPS
+STEPS = training.budget(cpu=560, gpu=5600)  # of FixMatch
+SAMPLES = training.budget(cpu=102_400, gpu=1_024_000)  # of a student, repeats counted
 semi = {"supervised": {}, "pseudo-labels": {}, "FixMatch": {}}
 teachers = {}
 
@@ -385,24 +397,22 @@ def note(method: str, budget: str, model: nn.Module) -> None:
     semi[method][budget] = log.record(f"labels a class/{method}/{budget}", accuracy, unit="accuracy")
 
 
-def student(budget: str, threshold: float) -> nn.Module:
-    """A network trained on the labeled pictures and on what their teacher is sure of."""
+def fixmatch(budget: str, threshold: float = 0.8) -> nn.Module:
+    """FixMatch with so many labels a class, and with your consistency loss."""
     labeled = adaptation.few_labels(digits.train, BUDGETS[budget], log.seed)
-    taught = paradigms.self_training(teachers[budget], labeled, digits.train.x, threshold, select_pseudo_labels)
-    print(f"labels a class: {budget}, threshold: {threshold:g}, pseudo-labels: {len(taught) - len(labeled)}")
-    return paradigms.supervised(taught, weak, SAMPLES, log.seed)
+    return paradigms.fixmatch(
+        labeled, digits.train.x, weak, strong, STEPS, threshold, seed=log.seed, consistency=consistency_loss
+    )
 
 
 for budget in ("1", "10", "all"):
     teachers[budget] = adaptation.supervised(digits, BUDGETS[budget], log.seed)
     note("supervised", budget, teachers[budget])
 for budget in ("1", "10"):
-    note("pseudo-labels", budget, student(budget, threshold=0.8))
     labeled = adaptation.few_labels(digits.train, BUDGETS[budget], log.seed)
-    fixmatch = paradigms.fixmatch(
-        labeled, digits.train.x, weak, strong, STEPS, threshold=0.95, seed=log.seed, select=select_pseudo_labels
-    )
-    note("FixMatch", budget, fixmatch)
+    taught = paradigms.self_training(teachers[budget], labeled, digits.train.x, threshold=0.8)
+    note("pseudo-labels", budget, paradigms.supervised(taught, weak, SAMPLES, log.seed))
+    note("FixMatch", budget, fixmatch(budget))
 
 # %% measure [markdown]
 # ## Measure
@@ -411,12 +421,12 @@ for budget in ("1", "10"):
 # $g_\phi$ is fitted on the labeled pictures. We compare the methods with the same probe on **raw input** and on a
 # **random encoder**, and with **supervised** training, all with the same labeled pictures.
 #
-# No run chooses anything on the test split. The probe chooses how to scale its features and how strongly to regularise
-# on validation pictures, with no more labels a class than it trains on. A confession: the changes to the pictures, the
-# length of supervised training and the threshold for pseudo-labels were chosen by us, the authors, with all 500
-# validation labels and with other seeds. Whoever has ten labels cannot do that, and the supervised and semi-supervised
-# rows are flattered by it [@oliver2018realistic]. FixMatch's threshold is its paper's, and its length is what our time
-# allows.
+# No run chooses anything on the test split. The probe chooses how to scale its features and how strongly to
+# regularise on validation pictures, with no more labels a class than it trains on. A confession: the changes to the
+# pictures, the length of supervised training and both thresholds were chosen by us, the authors, with all 500
+# validation labels and with other seeds. Whoever has ten labels cannot do that, and the supervised and
+# semi-supervised rows are flattered by it [@oliver2018realistic]. Both thresholds are `0.8`. For FixMatch, `0` did as
+# well on validation pictures: then it trusts every guess. Its paper's `0.95` did not, as you will see.
 
 # %% measure-probes
 torch.manual_seed(log.seed)
@@ -439,51 +449,56 @@ log.table("labels a class/")
 
 # %% measure-interpret [markdown]
 # Lines are your run; bands, and the brackets in the table, are mean and spread over several seeds. At the left end the
-# spread is large: which ten pictures you happen to label can matter as much as the method. So we also compare seed by
-# seed, with the same ten pictures for both: behind such a difference stands its **standard error**, and a difference of
-# less than two of these tells nothing.
+# spread is large: which ten pictures you happen to label can matter as much as the method. FixMatch's authors saw it,
+# too: with one label a class of CIFAR-10, one choice of ten pictures or another gave between 48.58 and 85.32 percent
+# [@sohn2020fixmatch]. So we also compare seed by seed, with the same ten pictures for both: behind such a difference
+# stands its **standard error**, and a difference of less than two of these tells nothing.
 #
-# - **One label a class: an algorithm of 1957 is hard to beat.** k-means ({{ labels a class/k-means/1 }}) is ahead of
-#   raw pixels ({{ labels a class/raw input/1 }}) and of supervised training ({{ labels a class/supervised/1 }}), which
-#   is behind both. With all labels the order turns round: supervised training reaches
-#   {{ labels a class/supervised/all }}, k-means {{ labels a class/k-means/all }}.
-# - **FixMatch pays**: with ten labels a class it is ahead of all others here ({{ labels a class/FixMatch/10 }},
-#   supervised {{ labels a class/supervised/10 }}). With one, it beats supervised training by
-#   {{ difference: labels a class/FixMatch/1 - labels a class/supervised/1 }}; whether it is ahead of k-means, our runs
-#   cannot tell ({{ difference: labels a class/FixMatch/1 - labels a class/k-means/1 }}). An earlier edition said the
-#   opposite: it had trained FixMatch for a quarter of the steps. The paper took about a million [@sohn2020fixmatch].
+# - **Consistency pays.** With ten labels a class FixMatch ({{ labels a class/FixMatch/10 }}) is ahead of everything
+#   here, of supervised training ({{ labels a class/supervised/10 }}) by {{ difference: labels a class/FixMatch/10 -
+#   labels a class/supervised/10 }}. With one it is ahead of supervised training by {{ difference: labels a
+#   class/FixMatch/1 - labels a class/supervised/1 }}, but varies much with the ten pictures ({{ labels a
+#   class/FixMatch/1 }}): whether it is ahead of k-means there, these seeds cannot tell ({{ difference: labels a
+#   class/FixMatch/1 - labels a class/k-means/1 }}). Beside the pictures it uses what we know of digits without
+#   labeling any: a crop, a hole or some noise does not change the class.
 # - **Pseudo-labels pay, but less**: {{ labels a class/pseudo-labels/1 }} with one label a class,
 #   {{ labels a class/pseudo-labels/10 }} with ten. FixMatch's pictures are also changed more strongly than the
 #   student's, so we do not know how much of its lead consistency alone explains.
+# - **An algorithm of 1957 is hard to beat.** With one label a class k-means ({{ labels a class/k-means/1 }}) is ahead
+#   of raw pixels ({{ labels a class/raw input/1 }}) and of supervised training, which is behind both. With all labels
+#   the order turns round: supervised training reaches {{ labels a class/supervised/all }}, k-means {{ labels a
+#   class/k-means/all }}.
 # - **PCA neither helps nor hurts much**: {{ labels a class/PCA/10 }} with ten labels a class, raw pixels
-#   {{ labels a class/raw input/10 }}. An earlier edition had it behind, and explained that with the directions that PCA
-#   keeps; but its probe had scaled each feature to the same variance, which blows up the weak ones. The **mixture's**
-#   groups are too coarse where labels are many ({{ labels a class/Gaussian mixture/all }} with all of them, raw pixels
-#   {{ labels a class/raw input/all }}).
+#   {{ labels a class/raw input/10 }}. The **mixture's** groups are too coarse where labels are many
+#   ({{ labels a class/Gaussian mixture/all }} with all of them, raw pixels {{ labels a class/raw input/all }}).
 # - **Rotation learned something, and less than the pixels tell.** With ten labels a class it is ahead of a random
 #   encoder ({{ labels a class/rotation/10 }}, random {{ labels a class/random init/10 }}), but behind raw pixels; with
 #   one, behind both. With all labels it is level with the pixels ({{ labels a class/rotation/all }}). It solved its
 #   task, and yet it is no help. We report that as it is, and find out why below.
 #
-# So the ranking depends on the number of labels. With one a class nothing is shown to be ahead of k-means; with ten
-# FixMatch leads; with all, supervised training, beside which FixMatch did not run. With a single budget, we could have
-# told you any of three stories.
+# So the ranking depends on the number of labels. With one a class FixMatch and k-means lead, and supervised training is
+# behind raw pixels; with ten FixMatch leads alone; with all, supervised training, beside which FixMatch did not run.
+# With a single budget, we could have told you any of three stories.
 #
-# {{ claim: labels a class/k-means/1 > labels a class/raw input/1 }}
-# {{ claim: labels a class/k-means/1 > labels a class/supervised/1 }}
-# {{ claim: labels a class/supervised/1 < labels a class/raw input/1 }}
-# {{ claim: labels a class/k-means/1 > labels a class/PCA/1 }}
-# {{ claim: labels a class/k-means/1 > labels a class/Gaussian mixture/1 }}
-# {{ claim: labels a class/k-means/1 > labels a class/pseudo-labels/1 }}
-# {{ claim: labels a class/supervised/all > labels a class/k-means/all by 0.03 }}
-# {{ claim: labels a class/supervised/all > labels a class/rotation/all by 0.03 }}
-# {{ claim: labels a class/FixMatch/10 > labels a class/supervised/10 by 0.04 }}
-# {{ claim: labels a class/FixMatch/10 > labels a class/pseudo-labels/10 }}
-# {{ claim: labels a class/FixMatch/10 > labels a class/k-means/10 by 0.08 }}
-# {{ claim: labels a class/FixMatch/1 > labels a class/supervised/1 by 0.04 }}
+# {{ claim: labels a class/FixMatch/1 > labels a class/supervised/1 }}
 # {{ claim: labels a class/FixMatch/1 > labels a class/pseudo-labels/1 }}
+# {{ claim: labels a class/FixMatch/1 > labels a class/raw input/1 }}
+# {{ claim: labels a class/FixMatch/10 > labels a class/supervised/10 by 0.05 }}
+# {{ claim: labels a class/FixMatch/10 > labels a class/pseudo-labels/10 by 0.02 }}
+# {{ claim: labels a class/FixMatch/10 > labels a class/k-means/10 by 0.1 }}
+# {{ claim: labels a class/FixMatch/10 > labels a class/raw input/10 by 0.1 }}
+# {{ claim: labels a class/FixMatch/10 > labels a class/PCA/10 by 0.1 }}
+# {{ claim: labels a class/FixMatch/10 > labels a class/Gaussian mixture/10 by 0.1 }}
 # {{ claim: labels a class/pseudo-labels/1 > labels a class/supervised/1 }}
 # {{ claim: labels a class/pseudo-labels/10 > labels a class/supervised/10 }}
+# {{ claim: labels a class/k-means/1 > labels a class/raw input/1; labels a class/k-means/1 > labels a class/PCA/1 }}
+# {{ claim: labels a class/k-means/1 > labels a class/supervised/1 }}
+# {{ claim: labels a class/k-means/1 > labels a class/Gaussian mixture/1 }}
+# {{ claim: labels a class/k-means/1 > labels a class/pseudo-labels/1 }}
+# {{ claim: labels a class/supervised/1 < labels a class/raw input/1 }}
+# {{ claim: labels a class/supervised/all > labels a class/k-means/all by 0.03 }}
+# {{ claim: labels a class/supervised/all > labels a class/rotation/all by 0.03 }}
+# {{ claim: labels a class/supervised/all > labels a class/raw input/all by 0.03 }}
 # {{ claim: labels a class/PCA/10 ~ labels a class/raw input/10 within 0.03 }}
 # {{ claim: labels a class/Gaussian mixture/all < labels a class/raw input/all by 0.05 }}
 # {{ claim: labels a class/rotation/10 > labels a class/random init/10 }}
@@ -524,9 +539,6 @@ for name, bits in cake.items():
     log.record(f"bits/{name}/bits a sample", bits, digits=2 if bits < 10 else 0)
 paradigm_figures.bits(cake)
 
-# %% cake-table
-log.table("bits/")
-
 # %% cake-interpret [markdown]
 # The slide's order holds: reward {{ bits/reward: is my random guess right?/bits a sample }}, label
 # {{ bits/class label/bits a sample }}, pixels {{ bits/pixels/bits a sample }} bits, compressed
@@ -559,8 +571,8 @@ log.table("bits/")
 # %% break-trust
 for budget in ("1", "10"):
     logits = measures.embed(teachers[budget], digits.test.x).cpu()
-    for threshold in (0.0, 0.5, 0.8, 0.95):
-        z, confident = select_pseudo_labels(logits, threshold)
+    for threshold in (0.0, 0.8, 0.95):
+        z, confident = paradigms.select_pseudo_labels(logits, threshold)
         right = (z == digits.test.y)[confident].float().sum() / confident.sum().clamp(min=1)
         row = f"trust/{budget} label{'' if budget == '1' else 's'} a class, threshold {threshold:g}"
         log.record(f"{row}/trusted", confident.float().mean(), digits=2)
@@ -571,46 +583,46 @@ log.table("trust/")
 probability, z = measures.embed(teachers["1"], digits.test.x).cpu().softmax(dim=1).max(dim=1)
 wrong = (z != digits.test.y).nonzero()[:, 0]
 worst = wrong[probability[wrong].argsort(descending=True)[:10]]
-print("The teacher with one label a class is sure that these are:", *z[worst].tolist())
-figures.pictures({"sure and wrong": digits.test.x[worst]})
-
-# %% break-trust-students
-for budget in ("1", "10"):
-    believer = student(budget, threshold=0.0)
-    scores = {
-        "teacher": references["supervised"][budget],
-        "student, threshold 0.8": semi["pseudo-labels"][budget],
-        "student, threshold 0": adaptation.accuracy(believer, digits.test.x, digits.test.y),
-    }
-    for name, score in scores.items():
-        log.record(f"students/{name}/{budget} label{'' if budget == '1' else 's'} a class", score, unit="accuracy")
-log.table("students/")
+guesses = [f"a {label}?" for label in z[worst].tolist()]
+figures.pictures({"sure and wrong": digits.test.x[worst]}, captions=guesses)
 
 # %% break-trust-interpret [markdown]
 # With one label a class the teacher is right for {{ trust/1 label a class, threshold 0/right among them }} of all
-# pictures, and for {{ trust/1 label a class, threshold 0.8/right among them }} of the
-# {{ trust/1 label a class, threshold 0.8/trusted }} that it trusts at a threshold of `0.8`. The threshold buys quality
-# with quantity. With ten labels a class, it keeps {{ trust/10 labels a class, threshold 0.8/trusted }}, of which
-# {{ trust/10 labels a class, threshold 0.8/right among them }} are right.
+# pictures, and for {{ trust/1 label a class, threshold 0.95/right among them }} of the
+# {{ trust/1 label a class, threshold 0.95/trusted }} that it trusts at a threshold of `0.95`. **The threshold buys
+# quality with quantity.** What a network is wrongly sure of it will learn again, which is called **confirmation bias**
+# [@arazo2020pseudo]; pictures like those above are where it starts. The loss does not show it, since it cannot tell a
+# wrong pseudo-label from a right one.
 #
-# Students who believe everything are a little better than their teacher even so, which we did not expect:
-# {{ students/student, threshold 0/1 label a class }} with one label a class, teacher
-# {{ students/teacher/1 label a class }}. (An earlier edition, with a teacher trained more briefly, saw no gain.)
-# Students with a threshold gain more ({{ students/student, threshold 0.8/1 label a class }}); so it is with ten labels
-# a class, too ({{ students/student, threshold 0.8/10 labels a class }}; without a threshold
-# {{ students/student, threshold 0/10 labels a class }}, teacher {{ students/teacher/10 labels a class }}).
+# So how careful should FixMatch be? Its paper took `0.95`. Predict, then change one argument, with ten labels a class.
 #
-# Right or wrong, a student learns what its teacher is sure of: **confirmation bias** [@arazo2020pseudo]. Pictures like
-# those above are where it starts. The loss does not show it, since it cannot tell a wrong pseudo-label from a right
-# one.
-#
-# {{ claim: trust/1 label a class, threshold 0.8/right among them > trust/1 label a class, threshold 0/right among them
+# {{ claim: trust/1 label a class, threshold 0.95/right among them > trust/1 label a class, threshold 0/right among them
 # by 0.1 }}
-# {{ claim: trust/1 label a class, threshold 0.8/trusted < trust/1 label a class, threshold 0/trusted by 0.4 }}
-# {{ claim: students/student, threshold 0/1 label a class > students/teacher/1 label a class }}
-# {{ claim: students/student, threshold 0.8/1 label a class > students/student, threshold 0/1 label a class }}
-# {{ claim: students/student, threshold 0/10 labels a class > students/teacher/10 labels a class }}
-# {{ claim: students/student, threshold 0.8/10 labels a class > students/student, threshold 0/10 labels a class }}
+# {{ claim: trust/1 label a class, threshold 0.95/trusted < trust/1 label a class, threshold 0/trusted by 0.4 }}
+
+# %% break-threshold
+careful = fixmatch("10", threshold=0.95)
+score = adaptation.accuracy(careful, digits.test.x, digits.test.y)
+log.record("threshold/FixMatch, 0.95/10 labels a class", score, unit="accuracy")
+z, confident = paradigms.select_pseudo_labels(measures.embed(careful, digits.train.x).cpu(), 0.95)
+right = (z == digits.train.y)[confident].float().sum() / confident.sum().clamp(min=1)
+log.record("threshold/FixMatch, 0.95/trusted in the end", confident.float().mean())
+log.record("threshold/FixMatch, 0.95/right among them", right, unit="accuracy")
+print(f"threshold 0.95: accuracy {score:.3f}; threshold 0.8: {semi['FixMatch']['10']:.3f}")
+print(f"In the end it trusts {confident.float().mean():.2f} of the training pictures; {right:.2f} of these are right")
+
+# %% break-threshold-interpret [markdown]
+# The careful network is worse: {{ threshold/FixMatch, 0.95/10 labels a class }}, against {{ labels a
+# class/FixMatch/10 }} with a threshold of `0.8` (paired difference {{ difference: threshold/FixMatch, 0.95/10 labels
+# a class - labels a class/FixMatch/10 }}). What it trusts is nearly always right ({{ threshold/FixMatch, 0.95/right
+# among them }} of its pseudo-labels in the end), but it trusts only {{ threshold/FixMatch, 0.95/trusted in the end }}
+# of the pictures. A picture of which it is sure already has little left to teach; perhaps the others are those that
+# would teach most. In the paper, on photographs and after about a million steps, `0.95` was the best
+# [@sohn2020fixmatch]. **A setting belongs to the data and to the length of the run on which it was chosen.** Repair
+# it: choose it on your own validation pictures.
+#
+# {{ claim: threshold/FixMatch, 0.95/10 labels a class < labels a class/FixMatch/10 }}
+# {{ claim: threshold/FixMatch, 0.95/right among them > 0.95; threshold/FixMatch, 0.95/trusted in the end < 0.95 }}
 
 # %% break-rotation [markdown]
 # ### A pretext task that is too easy
@@ -668,6 +680,7 @@ centers, z = turned_centers(digits.train.x)
 two_numbers = LogisticRegression(C=100).fit(centers, z)
 alone = two_numbers.score(*turned_centers(digits.test.x))
 log.record("center/turn found from the centre of mass alone", alone, unit="accuracy", digits=3)
+print(f"A linear classifier of two numbers finds {alone:.3f} of the turns")
 clouds = {f"{90 * turn} degrees": centers[z == turn][:300].flip(1) for turn in range(4)}
 paradigm_figures.clouds(clouds, "column of the centre of mass (pixels)", "row (pixels, downwards)")
 
@@ -692,8 +705,9 @@ def called_half_a_turn(pictures: torch.Tensor) -> float:
 
 pushed = digits.test.x.roll((-1, -1), dims=(2, 3))  # the border is black: nothing comes in on the other side
 for name, upright in {"as they are": digits.test.x, "pushed by one pixel": pushed}.items():
-    log.record(f"push/upright digits, {name}/called half a turn", called_half_a_turn(upright), unit="accuracy")
-log.table("push/")
+    share = called_half_a_turn(upright)
+    log.record(f"push/upright digits, {name}/called half a turn", share, unit="accuracy")
+    print(f"upright digits, {name}: {share:.2f} are called turned by half")
 
 # %% break-push-interpret [markdown]
 # One pixel, which you cannot see, and {{ push/upright digits, pushed by one pixel/called half a turn }} of the upright
@@ -728,12 +742,6 @@ again = {"rotation, as they are": curves["rotation"]}
 again |= adaptation.budgets(digits, {"rotation, centred": closed}, BUDGETS, log.seed, log, "closed")
 spread = log.spread("labels a class/") | log.spread("closed/")
 paradigm_figures.label_curves({"self-supervised": again}, references, spread, chance=0.1)
-
-# %% break-closed-table
-log.table("closed/")
-
-# %% break-closed-turns
-log.table("turns/")
 
 # %% break-closed-interpret [markdown]
 # Is it closed? From the centre of mass alone a linear classifier now finds
@@ -775,9 +783,9 @@ log.table("turns/")
 # - In the workflow of self-supervised learning [@ericsson2021self], $P$ made inputs and $z$ from unlabeled data,
 #   $h_\theta$ and $k_\gamma$ learned to predict $z$, $k_\gamma$ was thrown away, and a linear $g_\phi$ adapted
 #   $h_\theta$ to labels. The other three paradigms fit into the same last step: features, then few labels.
-# - Ask for a curve over label budgets, with its spread, and for the simplest baseline. Here it was k-means, and with
-#   one label a class it was hard to beat.
-# - Ask how long each method was trained. FixMatch lost here until we gave it time.
+# - Ask for a curve over label budgets, with its spread, and for the simplest baseline. Here it was k-means.
+# - Ask who chose the settings, and on which labels. A threshold copied from another data set cost FixMatch a part of
+#   its gain.
 # - A solved pretext task is a reason for suspicion, not for joy. Look for the class that should have been hard.
 # - Bits bound what a target can teach, not what it does teach.
 #
@@ -788,5 +796,6 @@ log.table("turns/")
 # told by [@oliver2018realistic]: read it before you believe any curve, this lesson's included.
 #
 # **Try next**, one change at a time, and predict before you run: a thousand centroids; rotation on `photos`, some of
-# which have an up (with `in_channels=3`); a threshold of one; the label budget at which FixMatch overtakes k-means; the
-# contrastive task of module 4 on the same digits.
+# which have an up (with `in_channels=3`); `fixmatch` with a strong view that is as weak as the weak one; unlabeled
+# pictures of which half show something else, where a threshold may earn its keep; the contrastive task of module 4 on
+# the same digits.

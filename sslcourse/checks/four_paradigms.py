@@ -6,8 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.checks import Check, by_name, changed_fault, distance, likely_cause, pair_fault, shape_of, tensor_fault
-from sslcourse.paradigms import bits_per_sample, kmeans_step, select_pseudo_labels
+from sslcourse.checks import (
+    Check,
+    by_name,
+    distance,
+    likely_cause,
+    loss_fault,
+    no_gradient,
+    shape_of,
+    tensor_fault,
+)
+from sslcourse.checks.apply.four_paradigms import consistency_run
+from sslcourse.paradigms import bits_per_sample, consistency_loss, kmeans_step
 
 
 def kmeans_cases(rng: torch.Generator) -> list[dict]:
@@ -95,93 +105,117 @@ def kmeans_verdict(inputs: dict, outputs: dict) -> str | None:
     )
 
 
-def select_cases(rng: torch.Generator) -> list[dict]:
-    """Rows from unsure to sure, one exactly at the threshold, and logits whose exp() overflows float32."""
+def consistency_cases(rng: torch.Generator) -> list[dict]:
+    """Batches of which a part is trusted; a probability exactly at the threshold; nobody trusted; large logits."""
     cases = []
-    for n, classes, threshold in ((12, 3, 0.8), (9, 5, 1.0), (15, 4, 0.6)):
-        scale = 6 * torch.rand(n, 1, generator=rng)
-        cases.append({"logits": scale * torch.randn(n, classes, generator=rng), "threshold": threshold})
-    cases[0]["logits"][0] = torch.tensor([3.0, 2.9, 2.8]) + torch.rand(
-        1, generator=rng
-    )  # large logits, small probabilities
-    cases[0]["logits"][1] = torch.tensor([-6.0, -2.0, -7.0])  # negative logits, a large probability
-    cases[0]["logits"][2] = torch.tensor([1.2, 0.9, -4.0])  # both sigmoids are large
-    cases[1]["logits"][3] = torch.tensor([-200.0, 0.0, -200.0, -200.0, -200.0])  # a probability of 1 in any precision
-    cases[2]["logits"][[2, 5], [3, 0]] = 300.0
+    for n, classes, threshold in ((12, 3, 0.8), (9, 5, 1.0), (7, 4, 0.9), (10, 6, 0.5)):
+        on_weak, on_strong = torch.randn(2, n, classes, generator=rng)
+        on_weak *= torch.rand(n, 1, generator=rng)  # unsure
+        cases.append({"on_weak": on_weak, "on_strong": 2 * on_strong, "threshold": threshold})
+    first, tie, _, large = (case["on_weak"] for case in cases)
+    sure = F.one_hot(torch.randint(3, (5,), generator=rng), 3)
+    first[:5] = 2.4 * sure - 4.0  # just sure, though all logits are negative
+    cases[0]["on_strong"][[0, 6]] = 6.0 * sure.roll(1, dims=1)[:2]  # the strong view is sure, too, and of other classes
+    first[5] = torch.tensor([1.2, 0.9, -4.0])  # unsure, though two sigmoids and two logits are large
+    first[7] = torch.tensor([0.0, 0.4, 0.3])  # unsure, and not of class 0
+    first[8] = torch.tensor([-1.0, -1.0, 0.96])  # nearly sure
+    tie[3] = torch.tensor([-200.0, 0.0, -200.0, -200.0, -200.0])  # a probability of 1 in any precision
+    large[[1, 4], [2, 0]] = 300.0  # exp() overflows float32
+    cases[3]["on_strong"][1, 5] = 300.0
     return cases
 
 
-def select_verdict(inputs: dict, outputs: dict) -> str | None:
-    logits, threshold = inputs["logits"].double(), inputs["threshold"]
-    result = outputs["result"]
-    if fault := pair_fault(result, "z and confident") or changed_fault(outputs):
-        return fault
-    z, confident = result
-    return form_fault(z, confident, len(logits)) or z_fault(z, logits) or confident_fault(confident, logits, threshold)
+def consistency_mistakes(on_weak: Tensor, on_strong: Tensor, threshold: float) -> dict[str, Tensor]:
+    """Wrong losses by their likely cause."""
+    p, q = on_weak.softmax(dim=1), on_strong.softmax(dim=1)
+    probability, z = p.max(dim=1)
+    confident, z_strong = probability >= threshold, on_strong.argmax(dim=1)
+    loss = F.cross_entropy(on_strong, z, reduction="none")
+    soft = F.cross_entropy(on_strong, p, reduction="none")
 
+    def mean(loss: Tensor, trusted: Tensor = confident) -> Tensor:
+        return torch.where(trusted, loss, 0).mean()
 
-def form_fault(z: Tensor, confident: Tensor, n: int) -> str | None:
-    """What is wrong with the types and shapes of z and confident, (n,) each."""
-    if z.dtype == torch.bool and confident.dtype != torch.bool:
-        return "the two are swapped: return z first, then confident"
-    if z.is_floating_point():
-        return f"z holds {z.dtype}, such as probabilities; it should hold the class, a whole number"
-    if tuple(z.shape) != (n,):
-        return f"z has shape {tuple(z.shape)}; it should be ({n},): a class for every row, trusted or not"
-    if confident.dtype != torch.bool:
-        return f"confident holds {confident.dtype}; it should be a mask of True and False"
-    if tuple(confident.shape) != (n,):
-        return f"confident has shape {tuple(confident.shape)}; it should be ({n},): one answer a row"
-    return None
-
-
-def z_fault(z: Tensor, logits: Tensor) -> str | None:
-    """Whether z (N,) is each row's most probable class."""
-    right = logits.argmax(dim=1)
-    wrong = (z != right).nonzero()[:, 0]
-    if not len(wrong):
-        return None
-    if torch.equal(z, logits.argmin(dim=1)):
-        return "z is each row's least probable class; take the largest"
-    row = int(wrong[0])
-    return f"z[{row}] is {int(z[row])}; the most probable class of this row is {int(right[row])}, trusted or not"
-
-
-def confident_fault(confident: Tensor, logits: Tensor, threshold: float) -> str | None:
-    """Whether confident (N,) marks the rows whose largest probability is at least the threshold."""
-    largest, second = logits.softmax(dim=1).sort(dim=1, descending=True).values[:, :2].T
-    right = largest >= threshold
-    tie = ((largest - threshold).abs() < 1e-5) & (largest < 1)  # where float32 may go either way
-    wrong = (confident != right) & ~tie
-    if not wrong.any():
-        return None
-    exps = logits.float().exp()
-    mistakes = {
-        "it marks the rows that are NOT sure enough; turn the comparison round": ~right,
-        "a probability equal to the threshold counts: at least means >=": largest > threshold,
-        "logits are compared with the threshold; make them probabilities first": logits.max(dim=1).values >= threshold,
-        "the softmax runs over rows; probabilities of one row's classes add up to one (dim=1)": (
-            logits.softmax(dim=0).max(dim=1).values >= threshold
+    return {
+        "this is the mean over the trusted rows alone; divide by the number of all rows": (
+            torch.where(confident, loss, 0).sum() / confident.sum().clamp(min=1)
         ),
-        "each logit went through a sigmoid; the classes exclude each other, so take a softmax": (
-            logits.sigmoid().max(dim=1).values >= threshold
+        "this is the sum over rows; take the mean over all of them": torch.where(confident, loss, 0).sum(),
+        "all rows are learned, trusted or not; those below the threshold count 0": loss.mean(),
+        "the rows that are NOT sure enough are learned; turn the comparison round": mean(loss, ~confident),
+        "a probability equal to the threshold counts: at least means >=": mean(loss, probability > threshold),
+        "the weak view learns its own pseudo-labels; the strong one should": (
+            mean(F.cross_entropy(on_weak, z, reduction="none"))
         ),
-        "the lead over the second class is compared with the threshold; take the largest probability itself": (
-            largest - second >= threshold
+        "the strong view's probabilities are compared by squares; take the cross-entropy with the pseudo-label": (
+            mean((q - p).square().mean(dim=1))
         ),
-        "all rows are trusted": torch.ones_like(right),
-        "exp() of a large logit overflows to inf, and inf / inf is nan: softmax(dim=1) guards against that": (
-            (exps / exps.sum(dim=1, keepdim=True)).max(dim=1).values >= threshold
+        "trust is judged on the strong view; it is the weak view's probability that counts": (
+            mean(loss, q.max(dim=1).values >= threshold)
         ),
+        "logits are compared with the threshold; make them probabilities first": (
+            mean(loss, on_weak.max(dim=1).values >= threshold)
+        ),
+        "pseudo-labels and trust both come from the strong view; they are the weak view's": (
+            mean(F.cross_entropy(on_strong, z_strong, reduction="none"), q.max(dim=1).values >= threshold)
+        ),
+        "the pseudo-labels come from the strong view; they are the weak view's": (
+            mean(F.cross_entropy(on_strong, z_strong, reduction="none"))
+        ),
+        "the views are swapped: the weak one makes the pseudo-labels, the strong one learns them": (
+            mean(F.cross_entropy(on_weak, z_strong, reduction="none"), q.max(dim=1).values >= threshold)
+        ),
+        "the target is the weak view's whole softmax; the pseudo-label is its most probable class alone": mean(soft),
+        "the loss is weighted by the probability; a row counts 1 if it is trusted, and else 0": (
+            (probability * confident * loss).mean()
+        ),
+        "a softmax is taken before the cross-entropy, which takes one itself": (
+            mean(F.cross_entropy(q, z, reduction="none"))
+        ),
+        "rows that are not trusted have logits of 0, which cost log C each; multiply the loss by the mask": (
+            F.cross_entropy(on_strong * confident[:, None], z)
+        ),
+        "rows that are not trusted have class 0 as their target; leave them out of the loss": (
+            F.cross_entropy(on_strong, z * confident)
+        ),
+        "the sign is wrong: a cross-entropy is minus the log-probability": -mean(loss),
     }
-    for cause, value in mistakes.items():
-        if torch.equal(confident[~tie], value[~tie]):
-            return cause
-    row = int(wrong.nonzero()[0, 0])
-    return (
-        f"confident[{row}] is {bool(confident[row])}, but the row's largest probability is {largest[row]:.4f} "
-        f"and the threshold is {threshold:g}"
-    )
+
+
+def consistency_verdict(inputs: dict, outputs: dict) -> str | None:
+    weak, strong, threshold = inputs["on_weak"].double(), inputs["on_strong"].double(), inputs["threshold"]
+    if fault := loss_fault(outputs, len(weak), "rows"):
+        return fault
+    strong.requires_grad_()
+    right, result = consistency_loss(weak, strong, threshold), outputs["result"]
+    (to_strong,) = torch.autograd.grad(right, strong)
+    right, strong = right.detach(), strong.detach()
+    if not result.isfinite() and not right:
+        return f"it is {result.item()} where no row is trusted; the mean over all rows is 0 there"
+    if not result.isfinite():
+        return (
+            "it is not finite at logits of 300: exp() overflows. F.cross_entropy and softmax(dim=1) guard against that"
+        )
+    tolerance = 1e-5 * (1 + right.item())  # float32, a few logarithms
+    if distance(result, right) > tolerance:
+        cause = likely_cause(result, right, consistency_mistakes(weak, strong, threshold), 2 * tolerance)
+        return cause or f"it is {result.item():.4f} and should be {right.item():.4f}, at threshold {threshold:g}"
+    return consistency_gradient_fault(outputs["gradients"], to_strong)
+
+
+def consistency_gradient_fault(gradients: list[Tensor | None], right: Tensor) -> str | None:
+    """Whether the gradients reach on_strong alone, where they should be right (N,C)."""
+    to_weak, to_strong = gradients
+    if to_weak is not None and to_weak.abs().max() > 0:
+        return (
+            "the value is right, but a gradient flows to on_weak: the weak view teaches and must not learn. Detach it"
+        )
+    if to_strong is None:
+        return no_gradient("on_strong") if right.abs().max() > 0 else None
+    gap = distance(to_strong, right)
+    if gap > 1e-5:
+        return f"the value is right, but its gradient is off by up to {gap:.3g}: is a part of on_strong detached?"
+    return None
 
 
 def bits_cases(rng: torch.Generator) -> list[dict]:
@@ -250,6 +284,6 @@ def bits_verdict(inputs: dict, outputs: dict) -> str | None:
 
 CHECKS = by_name(
     Check(kmeans_step, kmeans_cases, kmeans_verdict),
-    Check(select_pseudo_labels, select_cases, select_verdict),
+    Check(consistency_loss, consistency_cases, consistency_verdict, consistency_run),
     Check(bits_per_sample, bits_cases, bits_verdict),
 )

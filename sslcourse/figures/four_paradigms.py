@@ -24,7 +24,7 @@ def label_curves(panels: Mapping[str, Mapping], references: Mapping, spread: Map
     alt = f"Accuracy on test over labels a class (chance: {chance:.2f}), with a panel for each paradigm. {told}"
     fig, axes = figure(1, len(panels), 5 * len(panels), 5, f"{alt} In all panels: {spelled(references)}.")
     greys = iter((("#000000", "-"), ("#777777", "--"), ("#777777", ":")))
-    lines = {name: (*next(greys), None) for name in references}
+    lines = {name: (*next(greys), ".") for name in references}  # dots, where it was trained
     for axis, (title, methods) in zip(axes, panels.items(), strict=True):
         looks = zip(methods, OKABE_ITO, "os^", strict=False)
         styles = lines | {name: (color, "-", marker) for name, color, marker in looks}
@@ -96,16 +96,17 @@ def clouds(groups: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Figure:
 
 
 def bits(table: Mapping[str, float]) -> Figure:
-    """Bits a sample, {target: bits}, as bars on a logarithmic axis, each with its value."""
+    """Bits a sample, {target: bits}, as dots on a logarithmic axis, each with its value."""
     told = listed(f"{name} {short(value)}" for name, value in table.items())
-    alt = f"Bits a sample, estimated, as bars on a logarithmic axis: {told}."
+    alt = f"Bits a sample, estimated, as dots on a logarithmic axis: {told}."
     fig, (axis,) = figure(1, 1, 10, 1.4 + 0.55 * len(table), alt)
-    axis.barh(list(table), list(table.values()), color=OKABE_ITO[0])
+    axis.plot(list(table.values()), list(table), "o", ms=12, color=OKABE_ITO[0])
     for y, value in enumerate(table.values()):
         text = f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-        axis.annotate(text, (value, y), xytext=(6, 0), textcoords="offset points", va="center")
+        axis.annotate(text, (value, y), xytext=(12, 0), textcoords="offset points", va="center")
     axis.set(xscale="log", xlabel="bits a sample, estimated", xlim=(0.1, 8 * max(table.values())))
-    axis.invert_yaxis()
+    axis.set_ylim(len(table) - 0.5, -0.5)
+    axis.grid(axis="y", alpha=0.3)
     return fig
 
 

@@ -37,6 +37,16 @@ def select_pseudo_labels(logits: Tensor, threshold: float) -> tuple[Tensor, Tens
     return z, probability >= threshold
 
 
+def consistency_loss(on_weak: Tensor, on_strong: Tensor, threshold: float) -> Tensor:
+    """FixMatch's loss of unlabeled samples: what is trusted on the weak view is learned on the strong one. A scalar.
+
+    on_weak, on_strong: (N,C) logits of two views of the same N samples; threshold in [0,1]. The mean is over all N, of
+    which those that are not trusted count 0; no gradient flows to on_weak. Source: Sohn et al., 2020, equation 4.
+    """
+    z, confident = select_pseudo_labels(on_weak.detach(), threshold)
+    return (F.cross_entropy(on_strong, z, reduction="none") * confident).mean()
+
+
 def bits_per_sample(z: Tensor) -> Tensor:
     """Upper bound, in bits, on the information in one sample's targets: the sum of the columns' entropies.
 
@@ -120,14 +130,12 @@ def supervised(labeled: Split, views: Callable, samples: int, seed: int = 0) -> 
     return model
 
 
-def self_training(
-    teacher: nn.Module, labeled: Split, unlabeled: Tensor, threshold: float, select: Callable = select_pseudo_labels
-) -> Split:
+def self_training(teacher: nn.Module, labeled: Split, unlabeled: Tensor, threshold: float) -> Split:
     """The labeled samples, and the unlabeled ones (N,C,H,W) with confident pseudo-labels of the teacher.
 
     Source: the idea is Scudder's, 1965; as pseudo-labels of a network, Lee, 2013.
     """
-    z, confident = select(measures.embed(teacher, unlabeled).cpu(), threshold)
+    z, confident = select_pseudo_labels(measures.embed(teacher, unlabeled).cpu(), threshold)
     return Split(torch.cat([labeled.x, unlabeled[confident]]), torch.cat([labeled.y, z[confident]]))
 
 
@@ -139,31 +147,34 @@ def fixmatch(
     steps: int,
     threshold: float = 0.95,
     seed: int = 0,
-    select: Callable = select_pseudo_labels,
+    consistency: Callable = consistency_loss,
 ) -> nn.Module:
     """A classifier trained on labels and on its own confident pseudo-labels of unlabeled pictures (N,C,H,W).
 
     Pseudo-labels come from weakly augmented pictures and are learned on the same pictures, strongly augmented. Each
-    step sees 64 labeled and 128 unlabeled samples. Source: Sohn et al., 2020, algorithm 1, with equal weights.
+    step sees 32 labeled and 96 unlabeled samples; consistency is the loss of the latter, from the logits of both views.
+    Source: Sohn et al., 2020, algorithm 1, with equal weights.
     """
     device = best_device()
     model = classifier(seed).to(memory_format=torch.channels_last).train()
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
-    sizes = (64, 128, 128)
-    for _ in range(steps):
-        rows = torch.randint(len(labeled), sizes[:1], generator=generator)
-        x = measures.to_float(unlabeled[torch.randint(len(unlabeled), sizes[1:2], generator=generator)])
-        x_labeled = measures.to_float(labeled.x[rows])
-        inputs = torch.cat([weak(x_labeled, generator), weak(x, generator), strong(x, generator)])
+
+    def logits(x: Tensor) -> Tensor:
         with autocast(device):
-            logits = model(inputs.to(device, memory_format=torch.channels_last))
-        on_labeled, on_weak, on_strong = logits.float().split(sizes)
-        z, confident = select(on_weak.detach(), threshold)
-        consistency = (F.cross_entropy(on_strong, z, reduction="none") * confident).mean()
+            return model(x.to(device, memory_format=torch.channels_last)).float()
+
+    for _ in range(steps):
+        rows = torch.randint(len(labeled), (32,), generator=generator)
+        x_labeled = weak(measures.to_float(labeled.x[rows]), generator)
+        x = measures.to_float(unlabeled[torch.randint(len(unlabeled), (96,), generator=generator)])
+        with torch.no_grad():  # the weak view teaches: there is nothing to go back through
+            on_weak = logits(weak(x, generator))
+        on_labeled, on_strong = logits(torch.cat([x_labeled, strong(x, generator)])).split((32, 96))
+        loss = F.cross_entropy(on_labeled, labeled.y[rows].to(device)) + consistency(on_weak, on_strong, threshold)
         optimizer.zero_grad()
-        (F.cross_entropy(on_labeled, labeled.y[rows].to(device)) + consistency).backward()
+        loss.backward()
         optimizer.step()
         schedule.step()
     return model

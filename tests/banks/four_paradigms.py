@@ -1,4 +1,4 @@
-"""Lesson 1.1: how students write one k-means step, the selection of pseudo-labels, and bits per sample."""
+"""Lesson 1.1: how students write one k-means step, the consistency loss, and bits per sample."""
 
 import math
 
@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from tests.banks import Bank
 
-step, select, bits = Bank(), Bank(), Bank()
-BANKS = {"kmeans_step": step, "select_pseudo_labels": select, "bits_per_sample": bits}
+step, consistency, bits = Bank(), Bank(), Bank()
+BANKS = {"kmeans_step": step, "consistency_loss": consistency, "bits_per_sample": bits}
 
 
 def nearest_to(x, centroids):
@@ -137,107 +137,177 @@ def old_centroid_counted(x, centroids):
     return (members.T @ x + centroids) / (members.sum(dim=0)[:, None] + 1)
 
 
-@select.accept
-def softmax_and_max(logits, threshold):
-    probability, z = F.softmax(logits, dim=1).max(dim=1)
+@consistency.accept
+def probabilities_and_a_mask(on_weak, on_strong, threshold):
+    probability, z = on_weak.detach().softmax(dim=1).max(dim=1)
+    return (F.cross_entropy(on_strong, z, reduction="none") * (probability >= threshold)).mean()
+
+
+@consistency.accept
+def trusted_rows_only_and_divided_by_all(on_weak, on_strong, threshold):
+    with torch.no_grad():
+        probability, z = F.softmax(on_weak, dim=-1).max(dim=-1)
+    trusted = probability >= threshold
+    return F.cross_entropy(on_strong[trusted], z[trusted], reduction="sum") / len(on_strong)
+
+
+@consistency.accept
+def row_by_row(on_weak, on_strong, threshold):
+    total = torch.tensor(0.0)
+    for weak, strong in zip(on_weak, on_strong, strict=True):
+        p = weak.softmax(dim=0)
+        if p.max() >= threshold:
+            total = total - strong.log_softmax(dim=0)[p.argmax()]
+    return total / len(on_weak)
+
+
+@consistency.accept
+def ignored_targets(on_weak, on_strong, threshold):
+    log_p = on_weak.log_softmax(dim=1)
+    z = torch.where(log_p.amax(dim=1) >= math.log(threshold), log_p.argmax(dim=1), -100)
+    return F.cross_entropy(on_strong, z, reduction="sum") / len(z)
+
+
+def choice(logits, threshold):
+    probability, z = logits.softmax(dim=1).max(dim=1)
     return z, probability >= threshold
 
 
-@select.accept
-def in_log_space(logits, threshold):
-    log_p = logits.log_softmax(dim=-1)
-    return logits.argmax(dim=-1), log_p.amax(dim=-1) >= math.log(threshold)
+def each(logits, z):
+    return F.cross_entropy(logits, z, reduction="none")
 
 
-@select.accept
-def by_hand_in_double_precision(logits, threshold):
-    e = (logits.double() - logits.double().max(dim=1, keepdim=True).values).exp()
-    p = e / e.sum(dim=1, keepdim=True)
-    return p.argmax(dim=1), (p >= threshold).any(dim=1)
+@consistency.refuse("divide by the number of all rows")
+def mean_over_the_trusted(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return (each(on_strong, z) * confident).sum() / confident.sum().clamp(min=1)
 
 
-@select.accept
-def row_by_row(logits, threshold):
-    z, confident = [], []
-    for row in logits:
-        p = row.softmax(dim=0)
-        z.append(int(p.argmax()))
-        confident.append(bool(p.max() >= threshold))
-    return torch.tensor(z), torch.tensor(confident)
+@consistency.refuse("the mean over")
+def mean_over_the_trusted_unguarded(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return F.cross_entropy(on_strong[confident], z[confident])
 
 
-@select.refuse("make them probabilities")
-def logits_compared(logits, threshold):
-    value, z = logits.max(dim=1)
-    return z, value >= threshold
+@consistency.refuse("take the mean")
+def summed(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return (each(on_strong, z) * confident).sum()
 
 
-@select.refuse("dim=1")
-def softmax_over_rows(logits, threshold):
-    return logits.argmax(dim=1), logits.softmax(dim=0).max(dim=1).values >= threshold
+@consistency.refuse("take their mean")
+def one_loss_a_row(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return each(on_strong, z) * confident
 
 
-@select.refuse("NOT sure")
-def turned_round(logits, threshold):
-    probability, z = logits.softmax(dim=1).max(dim=1)
-    return z, probability < threshold
+@consistency.refuse("those below the threshold count 0")
+def threshold_forgotten(on_weak, on_strong, threshold):
+    return F.cross_entropy(on_strong, on_weak.argmax(dim=1))
 
 
-@select.refuse("at least means >=")
-def strictly_greater(logits, threshold):
-    probability, z = logits.softmax(dim=1).max(dim=1)
-    return z, probability > threshold
+@consistency.refuse("NOT sure")
+def turned_round(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return (each(on_strong, z) * ~confident).mean()
 
 
-@select.refuse("a class for every row")
-def only_the_trusted(logits, threshold):
-    probability, z = logits.softmax(dim=1).max(dim=1)
-    return z[probability >= threshold], probability >= threshold
+@consistency.refuse("at least means >=")
+def strictly_greater(on_weak, on_strong, threshold):
+    probability, z = on_weak.detach().softmax(dim=1).max(dim=1)
+    return (each(on_strong, z) * (probability > threshold)).mean()
 
 
-@select.refuse("mask of True and False")
-def rows_instead_of_a_mask(logits, threshold):
-    probability, z = logits.softmax(dim=1).max(dim=1)
-    return z, (probability >= threshold).nonzero()[:, 0]
+@consistency.refuse("make them probabilities")
+def logits_compared(on_weak, on_strong, threshold):
+    value, z = on_weak.detach().max(dim=1)
+    return (each(on_strong, z) * (value >= threshold)).mean()
 
 
-@select.refuse("swapped")
-def swapped(logits, threshold):
-    probability, z = logits.softmax(dim=1).max(dim=1)
-    return probability >= threshold, z.float()
+@consistency.refuse("views are swapped")
+def views_swapped(on_weak, on_strong, threshold):
+    z, confident = choice(on_strong.detach(), threshold)
+    return (each(on_weak, z) * confident).mean()
 
 
-@select.refuse("should hold the class")
-def probabilities_instead_of_classes(logits, threshold):
-    probability = logits.softmax(dim=1).max(dim=1).values
-    return probability, probability >= threshold
+@consistency.refuse("both come from the strong view")
+def strong_view_alone(on_weak, on_strong, threshold):
+    z, confident = choice(on_strong.detach(), threshold)
+    return (each(on_strong, z) * confident).mean()
 
 
-@select.refuse("overflows")
-def naive_softmax(logits, threshold):
-    p = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
-    return logits.argmax(dim=1), p.max(dim=1).values >= threshold
+@consistency.refuse("the strong one should")
+def weak_view_alone(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak, threshold)
+    return (each(on_weak, z) * confident).mean()
 
 
-@select.refuse("sigmoid")
-def sigmoid(logits, threshold):
-    return logits.argmax(dim=1), logits.sigmoid().max(dim=1).values >= threshold
+@consistency.refuse("judged on the strong view")
+def trust_from_the_strong_view(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)[0], choice(on_strong.detach(), threshold)[1]
+    return (each(on_strong, z) * confident).mean()
 
 
-@select.refuse("two tensors")
-def probabilities_alone(logits, threshold):
-    return logits.softmax(dim=1)
+@consistency.refuse("most probable class alone")
+def soft_targets(on_weak, on_strong, threshold):
+    confident = choice(on_weak.detach(), threshold)[1]
+    return (F.cross_entropy(on_strong, on_weak.softmax(dim=1), reduction="none") * confident).mean()
 
 
-@select.refuse("one answer a row")
-def a_mask_of_all_classes(logits, threshold):
-    return logits.argmax(dim=1), logits.softmax(dim=1) >= threshold
+@consistency.refuse("weighted by the probability")
+def weighted_by_probability(on_weak, on_strong, threshold):
+    probability, z = on_weak.detach().softmax(dim=1).max(dim=1)
+    return (each(on_strong, z) * probability * (probability >= threshold)).mean()
 
 
-@select.refuse("trusted or not")
-def minus_one_where_unsure(logits, threshold):
-    probability, z = logits.softmax(dim=1).max(dim=1)
-    return torch.where(probability >= threshold, z, -1), probability >= threshold
+@consistency.refuse("softmax is taken before")
+def softmax_twice(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return (each(on_strong.softmax(dim=1), z) * confident).mean()
+
+
+@consistency.refuse("cost log C each")
+def logits_masked(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return F.cross_entropy(on_strong * confident[:, None], z)
+
+
+@consistency.refuse("class 0 as their target")
+def targets_masked(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return F.cross_entropy(on_strong, z * confident)
+
+
+@consistency.refuse("sign")
+def log_probability_itself(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    return (on_strong.log_softmax(dim=1)[torch.arange(len(z)), z] * confident).mean()
+
+
+@consistency.refuse("compared by squares")
+def squared_differences(on_weak, on_strong, threshold):
+    p, confident = on_weak.detach().softmax(dim=1), choice(on_weak.detach(), threshold)[1]
+    return ((on_strong.softmax(dim=1) - p).square().mean(dim=1) * confident).mean()
+
+
+@consistency.refuse("not finite")
+def softmax_by_hand(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak.detach(), threshold)
+    q = on_strong.exp() / on_strong.exp().sum(dim=1, keepdim=True)
+    return (-q[torch.arange(len(z)), z].log() * confident).mean()
+
+
+@consistency.refuse("weak view teaches and must not learn")
+def the_weak_view_learns_too(on_weak, on_strong, threshold):
+    probability, z = on_weak.softmax(dim=1).max(dim=1)
+    weight = (probability >= threshold) * probability / probability.detach()
+    return (each(on_strong, z) * weight).mean()
+
+
+@consistency.refuse("no gradient flows to on_strong")
+def strong_view_detached(on_weak, on_strong, threshold):
+    z, confident = choice(on_weak, threshold)
+    return (each(on_strong.detach(), z) * confident).mean()
 
 
 @bits.accept
