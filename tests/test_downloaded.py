@@ -222,7 +222,7 @@ def test_the_list_says_where_each_data_set_is(root, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert f"licence: MIT\n  in {root / 'FashionMNIST'}\n" in told
     assert "not here: `sslcourse data --fetch cifar10` downloads it (170 MB)" in told
-    assert told.count("comes with the course") == 4
+    assert told.count("comes with the course") == 5
 
 
 @pytest.mark.parametrize("name", SETS)

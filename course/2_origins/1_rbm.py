@@ -165,9 +165,9 @@ gibbs_step = check(gibbs_step)
 # is a mean, too, over the **model's own** pictures:
 #
 # $$\frac{\partial \log Z}{\partial \theta}
-# = \frac{1}{Z} \sum_v e^{-F(v)} \Big(-\frac{\partial F(v)}{\partial \theta}\Big)
+# = \frac{1}{Z} \sum_v e^{-F(v)} \left(-\frac{\partial F(v)}{\partial \theta}\right)
 # = -\sum_v p(v)\, \frac{\partial F(v)}{\partial \theta}
-# = -\Big\langle \frac{\partial F}{\partial \theta} \Big\rangle_\text{model}.$$
+# = -\left\langle \frac{\partial F}{\partial \theta} \right\rangle_{\text{model}}.$$
 #
 # The derivative of $\log(1 + e^a)$ is the sigmoid $\sigma(a)$, and $\sigma(a_j)$ is $p(h_j = 1 \mid v)$. So
 #

@@ -1,12 +1,16 @@
 """Turned views whose turn the features must tell: equivariance beside invariance (Dangovski et al., 2022)."""
 
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sslcourse import encoders
 from sslcourse.contrastive.simclr import SimCLR
+from sslcourse.data import Data
+from sslcourse.training import channels
 
 
 def turn_loss(a: Tensor, b: Tensor, M: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -30,6 +34,11 @@ class PredictedTurns(SimCLR):
         super().__init__(dim, temperature)
         self.M = nn.Parameter(torch.randn(4, dim, dim) / dim)
         self.turn_criterion = criterion
+
+    @classmethod
+    def on(cls, data: Data, **settings: float) -> tuple[nn.Module, Self]:
+        encoder = encoders.ConvNet(in_channels=channels(data, cls.__name__))
+        return encoder, cls(encoder.dim, **settings)
 
     def make(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Square pictures x (B,C,H,H) -> turned views (2B,C,H,H) and z: each one's partner (2B,) and turn (2B,)."""
