@@ -116,20 +116,15 @@ def test_a_probe_as_a_layer_answers_as_it_did(digits):
     assert adaptation.accuracy(model, digits.test.x, digits.test.y) == pytest.approx(result.accuracy, abs=0.01)
 
 
-def test_a_trained_probe_has_no_gradient_left():
-    torch.manual_seed(0)
-    h, y = torch.randn(60, 5), torch.randint(3, (60,))
-    W, b = (p.requires_grad_() for p in adaptation.train_probe(h, y, 3, decay=0.1))
-    loss = nn.functional.cross_entropy(h @ W.T + b, y) + 0.05 * W.square().sum()
-    assert all(slope.abs().max() < 1e-4 for slope in torch.autograd.grad(loss, [W, b]))
-
-
 def test_neighbours_and_prototypes_of_known_places():
     labeled, y = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 5.0]]), torch.tensor([0, 0, 2])
     query = torch.tensor([[3.0, 0.2], [0.1, 1.0]])
     assert adaptation.by_prototypes(query, labeled, y, classes=3).tolist() == [0, 2]
     assert adaptation.by_neighbours(query, labeled, y, classes=3, k=1).tolist() == [0, 2]
     assert adaptation.by_neighbours(query, labeled, y, classes=3, k=3).tolist() == [0, 2], "near votes weigh more"
+
+
+RATES, CROPS = (3e-3, 3e-3), augment.Crop(min_area=0.6)
 
 
 def test_an_adapted_encoder_starts_as_it_was_and_only_its_adapters_learn(digits):
@@ -141,7 +136,7 @@ def test_an_adapted_encoder_starts_as_it_was_and_only_its_adapters_learn(digits)
     sizes = [(48, 16), (96, 48 * 9), (192, 96 * 9)]
     assert adaptation.learned(adapted) == sum(2 * (out + size) for out, size in sizes)
     before = {name: value.clone() for name, value in adapted.state_dict().items()}
-    model = adaptation.fine_tune(adapted, nn.Linear(192, 10), digits.train, averages=False)
+    model = adaptation.fine_tune(adapted, nn.Linear(192, 10), digits.train, CROPS, RATES, steps=5, averages=False)
     moved = {name for name, value in model[0].state_dict().items() if not torch.equal(value, before[name])}
     assert len(moved) == 6 and all(name.endswith((".A", ".B")) for name in moved)
     assert all(torch.equal(before[name], value) for name, value in adapted.state_dict().items()), "a copy is trained"
@@ -169,50 +164,65 @@ def test_fine_tuning_learns_and_leaves_the_encoder_that_it_was_given(digits):
     torch.manual_seed(0)
     encoder = encoders.ConvNet(1)
     before = encoder.layers[0].weight.clone()
-    model = adaptation.fine_tune(encoder, nn.Linear(192, 10), digits.train, views=augment.Crop(min_area=0.6))
-    assert adaptation.accuracy(model, digits.test.x, digits.test.y) > 0.8
-    assert torch.equal(encoder.layers[0].weight, before)
+    model = adaptation.fine_tune(encoder, nn.Linear(192, 10), digits.train, CROPS, RATES, steps=150)
+    assert adaptation.accuracy(model, digits.test.x, digits.test.y) > 0.75
+    assert torch.equal(encoder.layers[0].weight, before) and not torch.equal(model[0].layers[0].weight, before)
     assert adaptation.learned(model) == adaptation.learned(encoder) + 1930
 
 
-def test_a_described_class_is_found_without_a_label_of_it():
+def test_with_rate_0_the_encoder_stays_as_it_is_averages_included(digits):
     torch.manual_seed(0)
-    descriptions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
-    y = torch.arange(400) % 4
-    x = descriptions[y] @ torch.randn(2, 6) + 0.05 * torch.randn(400, 6)
-    seen = y < 3
-    probe = adaptation.attribute_probe(nn.Flatten(), Split(x[seen], y[seen]), descriptions)
-    guess = adaptation.by_description(nn.Flatten(), probe, x[~seen], descriptions)
-    assert (guess == 3).float().mean() > 0.9
+    encoder, head = encoders.calibrate(encoders.ConvNet(1), digits.unlabeled()), nn.Linear(192, 10)
+    model = adaptation.fine_tune(encoder, head, digits.train, CROPS, (0, 0.1), steps=5)
+    kept = model[0].state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in encoder.state_dict().items())
+    assert not torch.equal(model[1].weight, head.weight) and adaptation.learned(model) == 1930
 
 
-def test_the_budget_is_drawn_and_both_sliders_redraw(shown):
-    plane, y = torch.randn(30, 2), torch.arange(30) % 3
-    curves = {"prototypes": {1: 0.3, 5: 0.5}, "kNN": {1: 0.2, 5: 0.4}}
+def test_a_step_by_hand_is_the_step_of_autograd(digits):
+    torch.manual_seed(0)
+    encoder, head = encoders.ConvNet(1), nn.Linear(192, 10)
+    x, y = measures.to_float(digits.train.x[:32]), digits.train.y[:32]
+    loss = nn.functional.cross_entropy(head(encoder(x)), y)
+    right = torch.autograd.grad(loss, [*encoder.parameters(), *head.parameters()])
+    optimizer = torch.optim.SGD([*encoder.parameters(), *head.parameters()], lr=0.0)
+    adaptation.fine_tune_step(encoder, head, x, y, optimizer)
+    found = [p.grad for p in (*encoder.parameters(), *head.parameters())]
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, right, strict=True))
 
-    def draw(labels, number):
-        return adaptation_figures.budget(plane, y, torch.arange(3 * labels) + number, ["cat", "brick"], curves, labels)
 
-    left, right = draw(5, 0).axes
-    assert left.get_title() == "5 labels a class (outlined)" and right.get_xlabel() == "labels a class"
-    assert right.get_legend().get_texts()[0].get_text() == "prototypes: 0.50"
-    adaptation_figures.budget_sliders(draw, [1, 5], draws=3)
+def test_whitened_features_vary_alike_in_all_directions_but_the_weakest():
+    symbols = data.load("symbols")
+    torch.manual_seed(0)
+    encoder = encoders.calibrate(encoders.FineConvNet(1), symbols.unlabeled(), augment.symbols())
+    x = augment.symbols()(measures.to_float(symbols.train.x))
+    h, white = measures.embed(encoder, x), measures.embed(adaptation.whitened(encoder, symbols, seed=0), x)
+    assert white.norm(dim=1).mean() == pytest.approx(1, abs=0.1) and white.mean(dim=0).abs().max() < 0.05
+    assert measures.effective_rank(white) > 1.5 * measures.effective_rank(h)
+
+
+def test_a_question_shows_the_nearest_pictures_and_the_right_one_with_its_place(shown):
+    known, names = torch.rand(8, 1, 32, 32), [f"symbol {row}" for row in range(8)]
+
+    def draw(encoder, drawing, question):
+        cosines = torch.linspace(0.9, 0.2, 8)
+        return adaptation_figures.recognised(known[question], known, names, cosines, question)
+
+    near, far = draw("SimCLR", "same", 1), draw("SimCLR", "same", 7)
+    assert "place 2" in near.axes[2].get_xlabel() and not near.axes[6].axison
+    assert far.axes[6].get_xlabel() == "right, place 8" and "not known" in far.alt
+    assert "symbol 0 (0.90)" in far.alt
+    adaptation_figures.question_sliders(draw, ["SimCLR", "random init"], ["same", "other"], 8)
     box, first = shown
-    labels, number = box.children
-    assert (labels.description, number.description, number.max) == ("labels a class", "draw", 2)
-    labels.value = 1
-    more = shown[-1]
-    number.value = 2
-    assert first.data != more.data != shown[-1].data
+    encoder, drawing, question = box.children
+    assert (encoder.value, drawing.options, question.max) == ("SimCLR", ("same", "other"), 7)
+    question.value = 3
+    assert first.data != shown[-1].data
 
 
-def test_curves_and_bars_label_their_axes():
-    row = {"1": 0.2, "10": 0.5, "all": 0.8}
-    panels = {"a": {"linear probe": row}, "b": {"linear probe": row, "LoRA": row}}
-    left, right = adaptation_figures.curves(panels, {"linear probe": {"1": (0.2, 0.1)}}, 0.1).axes
-    assert left.get_ylabel() and right.get_xlabel() == "labels a class"
-    assert left.lines[0].get_xdata().tolist() == [1, 10, adaptation_figures.ALL]
-    spread = {"a": {"linear probe": dict.fromkeys(row, (0.5, 0.1))}}
-    top, bottom = adaptation_figures.shifts(panels, "accuracy", 0.1, spread).axes
-    assert len(bottom.patches) == 6 and bottom.get_ylabel() == "accuracy"
-    assert len(top.containers) == 2 and len(bottom.containers) == 2, "bars and whiskers above, bars alone below"
+def test_a_race_has_a_panel_for_each_question_and_a_line_for_each_start():
+    lines = {"pretrained": {0: 0.5, 100: 0.8}, "random": {0: 0.1, 100: 0.2, 800: 0.8}, "frozen": {300: 0.7}}
+    left, right = adaptation_figures.race({"same drawing": lines, "other drawing": lines}, chance=0.003).axes
+    assert [line.get_xdata().tolist() for line in left.lines] == [[0, 100], [0, 100, 800], [300]]
+    assert (left.get_ylabel(), right.get_xlabel()) == ("accuracy on test", "steps of training")
+    assert [text.get_text() for text in right.get_legend().get_texts()] == list(lines)

@@ -5,31 +5,43 @@ From what leaves theta* alone to what moves it: prototypes and neighbours, a lin
 
 from sslcourse.adaptation.adapters import add_lora, lora
 from sslcourse.adaptation.explained import explained
-from sslcourse.adaptation.finetune import STEPS, accuracy, fine_tune, fit, learned
+from sslcourse.adaptation.finetune import (
+    accuracy,
+    fine_tune,
+    fine_tune_step,
+    fit,
+    head_gradients,
+    learned,
+)
 from sslcourse.adaptation.frozen import Frozen, linear_probe
 from sslcourse.adaptation.labels import few_labels, in_all, label_budgets, labeled_rows, min_labels
 from sslcourse.adaptation.nearest import by_neighbours, by_prototypes, prototypes
-from sslcourse.adaptation.one_shot import one_shot, one_shot_references, one_shots, recognition, supervised_on_one
-from sslcourse.adaptation.probe import Result, probe_step, train_probe
+from sslcourse.adaptation.one_shot import (
+    one_shot,
+    one_shot_references,
+    one_shots,
+    recognition,
+    supervised_on_one,
+    whitened,
+)
+from sslcourse.adaptation.probe import Result
 from sslcourse.adaptation.references import budgets, references
 from sslcourse.adaptation.supervised import supervised
-from sslcourse.adaptation.zero_shot import attribute_probe, by_description
 
 __all__ = [
-    "STEPS",
     "Frozen",
     "Result",
     "accuracy",
     "add_lora",
-    "attribute_probe",
     "budgets",
-    "by_description",
     "by_neighbours",
     "by_prototypes",
     "explained",
     "few_labels",
     "fine_tune",
+    "fine_tune_step",
     "fit",
+    "head_gradients",
     "in_all",
     "label_budgets",
     "labeled_rows",
@@ -40,11 +52,10 @@ __all__ = [
     "one_shot",
     "one_shot_references",
     "one_shots",
-    "probe_step",
     "prototypes",
     "recognition",
     "references",
     "supervised",
     "supervised_on_one",
-    "train_probe",
+    "whitened",
 ]

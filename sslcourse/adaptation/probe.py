@@ -1,6 +1,6 @@
 """The linear probe: g_phi is a logistic regression on frozen features."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -110,29 +110,3 @@ def doubts(encoder: nn.Module, made: list[Fit]) -> Iterator[str]:
         yield f"The probe has not converged in {STEPS} steps at decay {best(made).decay:g}."
     if len(made) > 1 and best(made).decay in (DECAYS[0], DECAYS[-1]):
         yield f"The probe's decay, {best(made).decay:g}, lies at an end of those tried; a better one may lie beyond."
-
-
-def probe_step(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: float) -> tuple[Tensor, Tensor]:
-    """One step of gradient descent of a linear probe on frozen features: new W (C,D) and b (C,).
-
-    h (N,D) features, y (N,) int64 labels. The loss is the mean cross-entropy of h W^T + b plus decay/2 times the sum
-    of squares of W, with no penalty on b. Its gradient in the logits is (softmax - one-hot) / N.
-    """
-    error = ((h @ W.T + b).softmax(dim=1) - F.one_hot(y, len(W))) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
-
-
-def train_probe(
-    h: Tensor, y: Tensor, classes: int, decay: float, steps: int = 300, step: Callable = probe_step
-) -> tuple[Tensor, Tensor]:
-    """W (C,D) and b (C,) of a linear probe after `steps` steps from zero, on features h (N,D) with labels y (N,).
-
-    The learning rate is the largest that cannot overshoot: one over the loss's greatest curvature, at most half the
-    largest eigenvalue of the mean of (h, 1)'s outer products (Boehning, 1992), plus decay.
-    """
-    h_1 = F.pad(h, (0, 1), value=1.0)
-    lr = 1 / (0.5 * torch.linalg.matrix_norm(h_1, 2).item() ** 2 / len(h) + decay)
-    W, b = h.new_zeros(classes, h.shape[1]), h.new_zeros(classes)
-    for _ in range(steps):
-        W, b = step(W, b, h, y, lr, decay)
-    return W, b

@@ -6,121 +6,137 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sslcourse.adaptation import lora, probe_step, prototypes
-from sslcourse.checks import (
-    NOTHING,
-    Check,
-    by_name,
-    changed_fault,
-    distance,
-    likely_cause,
-    pair_fault,
-    shape_of,
-    tensor_fault,
-)
+from sslcourse.adaptation import fine_tune_step, head_gradients, lora, prototypes
+from sslcourse.checks import NOTHING, Check, by_name, distance, likely_cause, parts_fault, shape_of, tensor_fault
 from sslcourse.checks.apply import parts_run
-from sslcourse.checks.apply.adaptation import lora_run
+from sslcourse.checks.apply.adaptation import lora_run, step_run
 
 
-def probe_cases(rng: torch.Generator) -> list[dict]:
-    """N, C and D all different, W and b random; one case has no penalty."""
-    return [
-        {
-            "W": torch.randn(classes, d, generator=rng),
-            "b": torch.randn(classes, generator=rng),
-            "h": torch.randn(n, d, generator=rng),
-            "y": torch.randint(classes, (n,), generator=rng),
-            "lr": lr,
-            "decay": decay,
-        }
-        for n, classes, d, lr, decay in ((7, 4, 5, 0.5, 0.3), (9, 3, 6, 2.0, 0.0), (5, 6, 3, 0.25, 1.5))
-    ]
+def gradient_cases(rng: torch.Generator) -> list[dict]:
+    """N, C and D all different; W, b and h random."""
+    cases = []
+    for n, classes, d in ((7, 4, 5), (9, 3, 6), (5, 6, 3)):
+        W, h = torch.randn(classes, d, generator=rng), torch.randn(n, d, generator=rng)
+        b, y = torch.randn(classes, generator=rng), torch.randint(classes, (n,), generator=rng)
+        cases.append({"W": W, "b": b, "h": h, "y": y})
+    return cases
 
 
-def probe_mistakes(W: Tensor, b: Tensor, h: Tensor, y: Tensor, lr: float, decay: float) -> dict[str, tuple]:
-    """Wrong pairs of the new W (C,D) and b (C,) by their likely cause."""
+def gradient_mistakes(W: Tensor, b: Tensor, h: Tensor, y: Tensor) -> dict[str, tuple]:
+    """Wrong gradients in W (C,D), b (C,) and h (N,D) by their likely cause."""
     n, C = len(h), len(W)
     logits, target = h @ W.T + b, F.one_hot(y, C).double()
-    error = logits.softmax(dim=1) - target
+    error, across = (logits.softmax(dim=1) - target) / n, logits.softmax(dim=0)
+    without_b = (h @ W.T).softmax(dim=1)
 
-    def gradients(error):
-        return error.T @ h / n, error.sum(dim=0) / n
+    def of(error: Tensor, *divided: float) -> tuple:
+        by_W, by_b, by_h = divided or (1, 1, 1)
+        return error.T @ h / by_W, error.sum(dim=0) / by_b, error @ W / by_h
 
-    grad_W, grad_b = gradients(error)
-
-    def step(grad_W=grad_W, grad_b=grad_b, decay=decay, lr=lr):
-        return W - lr * (grad_W + decay * W), b - lr * grad_b
-
-    new_W, new_b = step()
-    late_b = b - lr * gradients((h @ new_W.T + b).softmax(dim=1) - target)[1]
     return {
-        "the error is the softmax minus the one-hot labels; you have its negative": step(-grad_W, -grad_b),
-        "you go uphill: the step is minus lr times the gradient": (2 * W - new_W, 2 * b - new_b),
-        "the gradient is a sum over the samples; the loss is their mean, so divide by N": step(n * grad_W, n * grad_b),
-        "the gradient is divided by N in W, but not in b": step(grad_b=n * grad_b),
-        "the gradient is divided by N in b, but not in W": step(n * grad_W),
-        "b's gradient is divided by N twice: it is the sum of the rows of (softmax - one-hot) / N": (
-            step(grad_b=grad_b / n)
-        ),
-        "the gradient is divided by N and by the number of classes, too: the loss is a mean over samples only": (
-            step(grad_W / C, grad_b / C)
-        ),
-        "decay is not used: its penalty adds decay * W to the gradient": step(decay=0.0),
-        "the penalty has the wrong sign: it pulls W towards zero": step(decay=-decay),
-        "the penalty is decay/2 times the sum of squares, so that its gradient is decay * W, not 2 * decay * W": (
-            step(decay=2 * decay)
-        ),
-        "the penalty is decay/2 times the sum of squares, so that its gradient is decay * W, not decay / 2 * W": (
-            step(decay=decay / 2)
-        ),
-        "the penalty is divided by N, too; only the cross-entropy is a mean over samples": step(decay=decay / n),
-        "you divide by the number of classes; the mean is over the N samples": step(n / C * grad_W, n / C * grad_b),
-        "b is penalised, too; the penalty is on W alone": step(grad_b=grad_b + decay * b),
-        "decay is not multiplied by lr: its penalty is a part of the loss, and so of the gradient": step(
-            decay=decay / lr
-        ),
-        "the softmax runs over the samples (dim=0); the classes of one sample compete, so dim=1": (
-            step(*gradients(logits.softmax(dim=0) - target))
-        ),
-        "the one-hot labels are missing: subtract them from the softmax": step(*gradients(error + target)),
-        "the softmax is missing: subtract the one-hot labels from probabilities, not from logits": (
-            step(*gradients(logits - target))
-        ),
-        "lr is not used": step(lr=1.0),
-        "b has not moved": (new_W, b),
-        "W has not moved": (W, new_b),
-        "only the right class's row of each sample is moved; the others' probability must fall, too": step(
-            *gradients(target * error)
-        ),
-        "b's gradient is taken after W has moved; both belong to the same W and b": (new_W, late_b),
-        "these are the gradients; return the new W and b": (grad_W + decay * W, grad_b),
+        "the error is the softmax minus the one-hot labels; you have its negative": of(-error),
+        "these are sums over the samples; the loss is their mean, so divide the error by N": of(n * error),
+        "the gradient in b is divided by N twice; it is the sum of the errors": of(error, 1, n, 1),
+        "the gradient in W is divided by N twice": of(error, n, 1, 1),
+        "the gradient in W is not divided by N": of(error, 1 / n, 1, 1),
+        "the gradient in b is not divided by N": of(error, 1, 1 / n, 1),
+        "the gradient in h is not divided by N; a feature moves its own part of the mean only": of(error, 1, 1, 1 / n),
+        "the gradient in h has the wrong sign": of(error, 1, 1, -1),
+        "the error is divided by the number of classes; the mean is over the N samples": of(n / C * error),
+        "the error is divided by N and by the number of classes; the mean is over the samples only": of(error / C),
+        "the softmax runs over samples (dim=0); the classes of one compete, so dim=1": of((across - target) / n),
+        "the one-hot labels are missing: subtract them from the softmax": of(error + target / n),
+        "the softmax is missing: subtract the labels from probabilities, not from logits": of((logits - target) / n),
+        "only the right class has an error; the others' probabilities must fall, too": of(target * error),
+        "b is forgotten in the logits": of((without_b - target) / n),
     }
 
 
-def probe_verdict(inputs: dict, outputs: dict) -> str | None:
-    result, W, b = outputs["result"], inputs["W"], inputs["b"]
-    if fault := pair_fault(result, "the new W and the new b") or changed_fault(outputs, "make new tensors instead"):
+def gradient_verdict(inputs: dict, outputs: dict) -> str | None:
+    names = {f"the gradient in {name}": tuple(inputs[name].shape) for name in "Wbh"}
+    if fault := parts_fault(outputs, names):
         return fault
-    if [t.shape for t in result] == [b.shape, W.shape]:
-        return "the two are swapped: return W first, then b"
-    for name, new, old in zip("Wb", result, (W, b), strict=True):
-        if new.shape != old.shape:
-            return f"the new {name} has shape {tuple(new.shape)}; it should be that of the old, {tuple(old.shape)}"
-    arguments = W.double(), b.double(), inputs["h"].double(), inputs["y"], inputs["lr"], inputs["decay"]
-    right = probe_step(*arguments)
-    gaps = [distance(new, right_new) for new, right_new in zip(result, right, strict=True)]
-    tolerance = 1e-5  # float32, numbers of a few units
+    arguments = *(inputs[name].double() for name in "Wbh"), inputs["y"]
+    result, right = outputs["result"], head_gradients(*arguments)
+    gaps = [distance(part, goal) for part, goal in zip(result, right, strict=True)]
+    tolerance = 1e-5  # float32, numbers of at most a few units
     if max(gaps) <= tolerance:
         return None
-    mistakes = {cause: joined(pair) for cause, pair in probe_mistakes(*arguments).items()}
+    mistakes = {cause: joined(parts) for cause, parts in gradient_mistakes(*arguments).items()}
+    off = ", ".join(f"{name} by up to {gap:.3g}" for name, gap in zip(names, gaps, strict=True) if gap > tolerance)
     return likely_cause(joined(result), joined(right), mistakes, 5 * tolerance) or (
-        f"W is off by up to {gaps[0]:.3g}, b by up to {gaps[1]:.3g}; compare your gradient with torch.autograd.grad's"
+        f"off is {off}; compare with what torch.autograd.grad gives"
     )
 
 
 def joined(tensors) -> Tensor:
     """Several tensors as one vector in double precision."""
     return torch.cat([t.double().flatten() for t in tensors])
+
+
+def step_cases(rng: torch.Generator) -> list[dict]:
+    """Two learning rates and old gradients, as after a step before; the last encoder is frozen."""
+    n, d_in, d, classes = 6, 5, 4, 3
+    shapes = {"V": (d, d_in), "W": (classes, d), "b": (classes,), "x": (n, d_in), "old": (d, d_in)}
+    cases = []
+    for frozen in (False, False, True):
+        drawn = {name: torch.randn(*shape, generator=rng) for name, shape in shapes.items()}
+        y = torch.randint(classes, (n,), generator=rng)
+        cases.append({**drawn, "y": y, "lr": (0.3, 0.7), "frozen": frozen})
+    return cases
+
+
+def step_mistakes(start: tuple, slopes: tuple, inputs: dict) -> dict[str, tuple]:
+    """Wrong encoder weights V, and head weights W and b, after a step, by their likely cause.
+
+    start: the three before it; slopes: the gradient in each.
+    """
+    V, W, b = start
+    (lr_V, lr_W), n, old = inputs["lr"], len(inputs["x"]), inputs["old"].double()
+
+    def after(times=(1, 1, 1), left: Tensor | float = 0, lr_V=lr_V, lr_W=lr_W) -> tuple:
+        in_V, in_W, in_b = (factor * slope for factor, slope in zip(times, slopes, strict=True))
+        return V - lr_V * (in_V + left), W - lr_W * in_W, b - lr_W * in_b
+
+    return {
+        "nothing has moved: is the optimizer's step missing?": start,
+        "the encoder has moved, but the head has not": after((1, 0, 0)),
+        "the head's b has not moved": after((1, 1, 0)),
+        "the head's W has not moved": after((1, 0, 1)),
+        "the head has moved, but the encoder has not: nothing is sent down into it": after((0, 1, 1)),
+        "old gradients are still in the encoder: clear them first, for new ones are added to them": after(left=old),
+        "only old gradients have moved the encoder: clear them, and send it the new ones": after((0, 1, 1), left=old),
+        "the encoder goes uphill": after((-1, 1, 1)),
+        "the encoder's step is N times too long: what it is sent is divided by N": after((n, 1, 1)),
+        "the encoder moves with the head's learning rate; the optimizer knows a rate for each": after(lr_V=lr_W),
+        "the head moves with the encoder's learning rate; the optimizer knows a rate for each": after(lr_W=lr_V),
+        "these are two steps with the same gradients; take one": after((2, 2, 2)),
+    }
+
+
+def step_verdict(inputs: dict, outputs: dict) -> str | None:
+    if outputs["error"]:
+        return f"with a frozen encoder it raised {outputs['error']}: its features ask for no gradient; send them none"
+    if outputs["changed"]:
+        return f"it changed its input {', '.join(outputs['changed'])}; only the weights may move"
+    if outputs["passes"] != 1:
+        return f"the encoder ran {outputs['passes']} times; each pass moves batch normalisation's averages: run it once"
+    start = V, W, b = [inputs[name].double() for name in "VWb"]
+    x, (lr_V, lr_W) = inputs["x"].double(), inputs["lr"]
+    h = torch.tanh(x @ V.T)
+    in_W, in_b, push = head_gradients(W, b, h, inputs["y"])
+    in_V = 0 * V if inputs["frozen"] else (push * (1 - h.square())).T @ x
+    right = V - lr_V * in_V, W - lr_W * in_W, b - lr_W * in_b
+    gaps = [distance(part, goal) for part, goal in zip(outputs["after"], right, strict=True)]
+    tolerance = 1e-5  # float32, numbers of a few units
+    if max(gaps) <= tolerance:
+        return None
+    made = step_mistakes(start, (in_V, in_W, in_b), inputs)
+    mistakes = {cause: joined(parts) for cause, parts in made.items()}
+    return likely_cause(joined(outputs["after"]), joined(right), mistakes, 5 * tolerance) or (
+        f"after the step the encoder's weights are off by up to {gaps[0]:.3g}, and the head's W and b by up to "
+        f"{gaps[1]:.3g} and {gaps[2]:.3g}"
+    )
 
 
 def prototype_cases(rng: torch.Generator) -> list[dict]:
@@ -140,28 +156,18 @@ def prototype_mistakes(h: Tensor, y: Tensor, classes: int) -> dict[str, Tensor]:
     unit, members = F.normalize(h, dim=1), F.one_hot(y, classes).double()
     counts = members.sum(dim=0).clamp(min=1)[:, None]
     first = torch.stack([unit[y == c][0] if (y == c).any() else 0 * unit[0] for c in range(classes)])
+    sums, alike = members.T @ unit, F.normalize(unit.mean(dim=0), dim=0)
+    columns = F.normalize(h, dim=0)
     return {
-        "the features are not made of length one before the mean, so that a long one outvotes the others": (
-            F.normalize(members.T @ h, dim=1)
-        ),
-        "these are means of features as they are; make each of length one first, and the mean, too": (
-            members.T @ h / counts
-        ),
-        "the mean is not made of length one": members.T @ unit / counts,
-        "these are sums; make them of length one": members.T @ unit,
-        "you normalise columns; a sample's features are a row, so normalise along dim=1": (
-            F.normalize(members.T @ F.normalize(h, dim=0), dim=1)
-        ),
-        "the mean is normalised along its columns; a prototype is a row, so dim=1": (
-            F.normalize(members.T @ unit / counts, dim=0)
-        ),
+        "features are not made of length one before the mean: a long one outvotes others": F.normalize(members.T @ h),
+        "these are means of features as they are; make each of length one, and the mean, too": members.T @ h / counts,
+        "the mean is not made of length one": sums / counts,
+        "these are sums; make them of length one": sums,
+        "you normalise columns; a sample's features are a row, so dim=1": F.normalize(members.T @ columns, dim=1),
+        "the mean is normalised along columns; a prototype is a row, so dim=1": F.normalize(sums / counts, dim=0),
         "this is one sample of each class; take the mean of all": first,
-        "you divide by the sum of absolute values; a vector's length is the root of its sum of squares": (
-            F.normalize(members.T @ unit, dim=1, p=1)
-        ),
-        "all classes are alike: take the mean of the samples where y == c, and not of all": (
-            F.normalize(unit.mean(dim=0), dim=0).expand(classes, -1)
-        ),
+        "you divide by a sum of absolute values; a length is the root of a sum of squares": F.normalize(sums, 1, 1),
+        "all classes are alike: take the mean of the samples where y == c": alike.expand(classes, -1),
     }
 
 
@@ -187,18 +193,12 @@ def prototype_verdict(inputs: dict, outputs: dict) -> str | None:
 
 def lora_cases(rng: torch.Generator) -> list[dict]:
     """d_in, d_out and rank all different, alpha neither rank nor 1; x with one and with two batch dimensions."""
-    return [
-        {
-            "weight": torch.randn(d_out, d_in, generator=rng),
-            "bias": torch.randn(d_out, generator=rng),
-            "rank": rank,
-            "alpha": alpha,
-            "x": torch.randn(*batch, d_in, generator=rng),
-            "A": torch.randn(rank, d_in, generator=rng),
-            "B": torch.randn(d_out, rank, generator=rng),
-        }
-        for d_in, d_out, rank, alpha, batch in ((7, 5, 2, 3.0, (6,)), (4, 6, 3, 8.0, (2, 5)), (9, 8, 4, 0.5, (3,)))
-    ]
+    cases = []
+    for d_in, d_out, rank, alpha, batch in ((7, 5, 2, 3.0, (6,)), (4, 6, 3, 8.0, (2, 5)), (9, 8, 4, 0.5, (3,))):
+        shapes = {"weight": (d_out, d_in), "bias": (d_out,), "x": (*batch, d_in), "A": (rank, d_in), "B": (d_out, rank)}
+        drawn = {name: torch.randn(*shape, generator=rng) for name, shape in shapes.items()}
+        cases.append(drawn | {"rank": rank, "alpha": alpha})
+    return cases
 
 
 def lora_verdict(inputs: dict, outputs: dict) -> str | None:
@@ -217,8 +217,7 @@ def trainable_fault(inputs: dict, outputs: dict) -> str | None:
         return "the layer's own weight still asks for gradients; it is frozen (requires_grad_(False))"
     if not shapes:
         return (
-            "nothing asks for gradients, so nothing would learn: make A and B nn.Parameters that are attributes of the "
-            "module"
+            "nothing asks for gradients, so nothing would learn: make A and B nn.Parameters, attributes of the module"
         )
     if [d_out] in shapes:
         return "a bias of size `out` asks for gradients: freeze the layer's, and give the adapter none"
@@ -272,9 +271,8 @@ def sum_fault(inputs: dict, outputs: dict) -> str | None:
             "the adapter is scaled by 1 / rank; it should be by alpha / rank": base + change / rank,
             "the adapter is scaled by rank / alpha; it should be by alpha / rank": base + rank / alpha * change,
             "the adapter is scaled by alpha / rank twice": base + (alpha / rank) ** 2 * change,
-            "the adapter is scaled by alpha / sqrt(rank); it should be by alpha / rank": (
-                base + alpha / rank**0.5 * change
-            ),
+            "the adapter is scaled by alpha / sqrt(rank); it should be by alpha / rank": base
+            + alpha / rank**0.5 * change,
             "the adapter is subtracted": base - alpha / rank * change,
             "A and B make no difference: is the adapter added to the layer's output?": base,
         }
@@ -294,7 +292,8 @@ def sum_fault(inputs: dict, outputs: dict) -> str | None:
 
 
 CHECKS = by_name(
-    Check(probe_step, probe_cases, probe_verdict, parts_run),
     Check(prototypes, prototype_cases, prototype_verdict),
+    Check(head_gradients, gradient_cases, gradient_verdict, parts_run),
+    Check(fine_tune_step, step_cases, step_verdict, step_run),
     Check(lora, lora_cases, lora_verdict, lora_run),
 )

@@ -1,4 +1,4 @@
-"""Lesson 5.1: how students write a probe's step, prototypes and a low-rank adapter."""
+"""Lesson 5.1: how students write prototypes, gradients, a step of fine-tuning and a low-rank adapter."""
 
 import torch
 from torch import nn
@@ -6,160 +6,316 @@ from torch.nn import functional as F
 
 from tests.banks import Bank
 
-probe, proto, adapter = Bank(), Bank(), Bank()
-BANKS = {"probe_step": probe, "prototypes": proto, "lora": adapter}
+gradient, step, proto, adapter = Bank(), Bank(), Bank(), Bank()
+BANKS = {"prototypes": proto, "head_gradients": gradient, "fine_tune_step": step, "lora": adapter}
 
 
 def error_of(W, b, h, y):
-    return (h @ W.T + b).softmax(dim=1) - F.one_hot(y, len(W))
+    return ((h @ W.T + b).softmax(dim=1) - F.one_hot(y, len(W))) / len(h)
 
 
-@probe.accept
-def by_autograd(W, b, h, y, lr, decay):
-    W, b = W.clone().requires_grad_(), b.clone().requires_grad_()
-    loss = F.cross_entropy(h @ W.T + b, y) + decay / 2 * W.square().sum()
-    slope_W, slope_b = torch.autograd.grad(loss, [W, b])
-    return W - lr * slope_W, b - lr * slope_b
+@gradient.accept
+def by_autograd(W, b, h, y):
+    W, b, h = (t.clone().requires_grad_() for t in (W, b, h))
+    return torch.autograd.grad(F.cross_entropy(h @ W.T + b, y), [W, b, h])
 
 
-@probe.accept
-def by_an_optimizer(W, b, h, y, lr, decay):
-    W, b = nn.Parameter(W.clone()), nn.Parameter(b.clone())
-    optimizer = torch.optim.SGD([{"params": [W], "weight_decay": decay}, {"params": [b]}], lr=lr)
-    F.cross_entropy(F.linear(h, W, b), y).backward()
-    optimizer.step()
-    return [W, b]
-
-
-@probe.accept
-def sample_by_sample(W, b, h, y, lr, decay):
-    slope_W, slope_b = decay * W, torch.zeros_like(b)
-    for features, label in zip(h, y, strict=True):
-        p = torch.softmax(W @ features + b, dim=0)
+@gradient.accept
+def sample_by_sample(W, b, h, y):
+    in_W, in_b, in_h = torch.zeros_like(W), torch.zeros_like(b), torch.zeros_like(h)
+    for n, label in enumerate(y):
+        p = torch.softmax(W @ h[n] + b, dim=0)
         p[label] -= 1
-        slope_W = slope_W + torch.outer(p, features) / len(h)
-        slope_b = slope_b + p / len(h)
-    return W - lr * slope_W, b - lr * slope_b
+        p /= len(h)
+        in_W += torch.outer(p, h[n])
+        in_b += p
+        in_h[n] = W.T @ p
+    return in_W, in_b, in_h
 
 
-@probe.accept
-def probe_in_double_precision(W, b, h, y, lr, decay):
-    error = error_of(W.double(), b.double(), h.double(), y) / len(h)
-    return W - lr * (error.T @ h.double() + decay * W), b - lr * error.sum(dim=0)
-
-
-@probe.refuse("uphill")
-def ascent(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W + lr * (error.T @ h + decay * W), b + lr * error.sum(dim=0)
-
-
-@probe.refuse("divide by N")
-def summed(W, b, h, y, lr, decay):
+@gradient.accept
+def gradients_in_double_precision(W, b, h, y):
+    W, b, h = W.double(), b.double(), h.double()
     error = error_of(W, b, h, y)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+    return [torch.einsum("nc,nd->cd", error, h), error.sum(dim=0), torch.einsum("nc,cd->nd", error, W)]
 
 
-@probe.refuse("divided by N twice")
-def mean_of_the_mean(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.mean(dim=0)
+@gradient.accept
+def labels_taken_off_in_place(W, b, h, y):
+    error = F.linear(h, W, b).softmax(dim=1)
+    error[torch.arange(len(y)), y] -= 1
+    error = error / len(y)
+    return error.T.matmul(h), error.T.sum(dim=1), error.matmul(W)
 
 
-@probe.refuse("not in b")
-def bias_summed(W, b, h, y, lr, decay):
+def of(error, W, h):
+    return error.T @ h, error.sum(dim=0), error @ W
+
+
+@gradient.refuse("its negative")
+def error_upside_down(W, b, h, y):
+    return of(-error_of(W, b, h, y), W, h)
+
+
+@gradient.refuse("divide the error by N")
+def summed(W, b, h, y):
+    return of(len(h) * error_of(W, b, h, y), W, h)
+
+
+@gradient.refuse("in b is divided by N twice")
+def mean_of_the_mean(W, b, h, y):
     error = error_of(W, b, h, y)
-    return W - lr * (error.T @ h / len(h) + decay * W), b - lr * error.sum(dim=0)
+    return error.T @ h, error.mean(dim=0), error @ W
 
 
-@probe.refuse("decay")
-def no_penalty(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W - lr * error.T @ h, b - lr * error.sum(dim=0)
-
-
-@probe.refuse("not 2 * decay")
-def penalty_twice(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W - lr * (error.T @ h + 2 * decay * W), b - lr * error.sum(dim=0)
-
-
-@probe.refuse("not decay / 2")
-def penalty_halved(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W - lr * (error.T @ h + decay / 2 * W), b - lr * error.sum(dim=0)
-
-
-@probe.refuse("penalty is divided by N")
-def penalty_in_the_mean(W, b, h, y, lr, decay):
+@gradient.refuse("in W is divided by N twice")
+def weights_divided_twice(W, b, h, y):
     error = error_of(W, b, h, y)
-    return W - lr * (error.T @ h + decay * W) / len(h), b - lr * error.mean(dim=0)
+    return error.T @ h / len(h), error.sum(dim=0), error @ W
 
 
-@probe.refuse("its negative")
-def error_upside_down(W, b, h, y, lr, decay):
-    error = -error_of(W, b, h, y) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+@gradient.refuse("in h is not divided by N")
+def push_not_divided(W, b, h, y):
+    error = error_of(W, b, h, y)
+    return error.T @ h, error.sum(dim=0), len(h) * error @ W
 
 
-@probe.refuse("number of classes")
-def mean_over_classes(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(W)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+@gradient.refuse("number of classes")
+def mean_over_classes(W, b, h, y):
+    return of(error_of(W, b, h, y) * len(h) / len(W), W, h)
 
 
-@probe.refuse("b is penalised")
-def bias_penalised(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * (error.sum(dim=0) + decay * b)
+@gradient.refuse("number of classes", "only")
+def mean_over_both(W, b, h, y):
+    return of(error_of(W, b, h, y) / len(W), W, h)
 
 
-@probe.refuse("dim=1")
-def wrong_softmax(W, b, h, y, lr, decay):
-    error = ((h @ W.T + b).softmax(dim=0) - F.one_hot(y, len(W))) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+@gradient.refuse("dim=1")
+def wrong_softmax(W, b, h, y):
+    return of(((h @ W.T + b).softmax(dim=0) - F.one_hot(y, len(W))) / len(h), W, h)
 
 
-@probe.refuse("softmax is missing")
-def logits_for_probabilities(W, b, h, y, lr, decay):
-    error = (h @ W.T + b - F.one_hot(y, len(W))) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+@gradient.refuse("softmax is missing")
+def logits_for_probabilities(W, b, h, y):
+    return of((h @ W.T + b - F.one_hot(y, len(W))) / len(h), W, h)
 
 
-@probe.refuse("one-hot labels are missing")
-def no_labels(W, b, h, y, lr, decay):
-    error = (h @ W.T + b).softmax(dim=1) / len(h)
-    return W - lr * (error.T @ h + decay * W), b - lr * error.sum(dim=0)
+@gradient.refuse("one-hot labels are missing")
+def no_labels(W, b, h, y):
+    return of((h @ W.T + b).softmax(dim=1) / len(h), W, h)
 
 
-@probe.refuse("b has not moved")
-def bias_forgotten(W, b, h, y, lr, decay):
-    return W - lr * (error_of(W, b, h, y).T @ h / len(h) + decay * W), b
+@gradient.refuse("only the right class has an error")
+def right_class_only(W, b, h, y):
+    return of(error_of(W, b, h, y) * F.one_hot(y, len(W)), W, h)
 
 
-@probe.refuse("after W has moved")
-def one_after_the_other(W, b, h, y, lr, decay):
-    W = W - lr * (error_of(W, b, h, y).T @ h / len(h) + decay * W)
-    return W, b - lr * error_of(W, b, h, y).mean(dim=0)
+@gradient.refuse("b is forgotten")
+def no_bias(W, b, h, y):
+    return of(error_of(W, 0 * b, h, y), W, h)
 
 
-@probe.refuse("it should be that of the old")
-def gradient_transposed(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return W.T - lr * (h.T @ error + decay * W.T), b - lr * error.sum(dim=0)
+@gradient.refuse("wrong sign")
+def push_for_gradient(W, b, h, y):
+    error = error_of(W, b, h, y)
+    return error.T @ h, error.sum(dim=0), -error @ W
 
 
-@probe.refuse("changed its input W")
-def step_in_place(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    W -= lr * (error.T @ h + decay * W)
-    return W, b - lr * error.sum(dim=0)
+@gradient.refuse("the gradient in W", "shape")
+def transposed(W, b, h, y):
+    error = error_of(W, b, h, y)
+    return h.T @ error, error.sum(dim=0), error @ W
 
 
-@probe.refuse("W first")
-def bias_first(W, b, h, y, lr, decay):
-    error = error_of(W, b, h, y) / len(h)
-    return b - lr * error.sum(dim=0), W - lr * (error.T @ h + decay * W)
+@gradient.refuse("3 tensors")
+def head_alone(W, b, h, y):
+    error = error_of(W, b, h, y)
+    return error.T @ h, error.sum(dim=0)
+
+
+@gradient.refuse("the gradient in W", "shape")
+def in_another_order(W, b, h, y):
+    error = error_of(W, b, h, y)
+    return error @ W, error.T @ h, error.sum(dim=0)
+
+
+@gradient.refuse("changed its input h")
+def features_centred_in_place(W, b, h, y):
+    h -= h.mean(dim=0)
+    return of(error_of(W, b, h, y), W, h)
+
+
+@gradient.refuse("nothing")
+def gradients_forgotten(W, b, h, y):
+    of(error_of(W, b, h, y), W, h)
+
+
+def set_head(head, h, y):
+    """Give the head its gradients, and return the features' own."""
+    with torch.no_grad():
+        error = error_of(head.weight, head.bias, h, y)
+        head.weight.grad, head.bias.grad = error.T @ h, error.sum(dim=0)
+        return error @ head.weight
+
+
+@step.accept
+def by_backward(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    F.cross_entropy(head(encoder(x)), y).backward()
+    optimizer.step()
+
+
+@step.accept
+def by_autograd_grad(encoder, head, x, y, optimizer):
+    h = encoder(x)
+    push = set_head(head, h.detach(), y)
+    learning = [p for p in encoder.parameters() if p.requires_grad]
+    if learning:
+        for p, slope in zip(learning, torch.autograd.grad(h, learning, push), strict=True):
+            p.grad = slope
+    optimizer.step()
+
+
+@step.accept
+def by_a_stand_in_loss(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    push = set_head(head, h, y)
+    if any(p.requires_grad for p in encoder.parameters()):
+        (h * push).sum().backward()
+    optimizer.step()
+    return h
+
+
+@step.accept
+def clearing_late(encoder, head, x, y, optimizer):
+    h = encoder(x)
+    encoder.zero_grad()
+    push = set_head(head, h, y)
+    if h.grad_fn is not None:
+        torch.autograd.backward([h], [push])
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+@step.refuse("old gradients are still in the encoder")
+def never_cleared(encoder, head, x, y, optimizer):
+    h = encoder(x)
+    push = set_head(head, h, y)
+    if h.requires_grad:
+        h.backward(push)
+    optimizer.step()
+
+
+@step.refuse("step missing")
+def no_step(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    push = set_head(head, h, y)
+    if h.requires_grad:
+        h.backward(push)
+
+
+@step.refuse("frozen", "send them none")
+def always_sent(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    h.backward(set_head(head, h, y))
+    optimizer.step()
+
+
+@step.refuse("nothing is sent down")
+def head_alone_moves(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    set_head(head, encoder(x), y)
+    optimizer.step()
+
+
+@step.refuse("nothing is sent down")
+def features_detached(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    F.cross_entropy(head(encoder(x).detach()), y).backward()
+    optimizer.step()
+
+
+@step.refuse("the head has not")
+def encoder_alone_moves(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    push = set_head(head, h, y)
+    head.weight.grad = head.bias.grad = None
+    if h.requires_grad:
+        h.backward(push)
+    optimizer.step()
+
+
+@step.refuse("head's b has not moved")
+def bias_forgotten(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    push = set_head(head, h, y)
+    head.bias.grad = None
+    if h.requires_grad:
+        h.backward(push)
+    optimizer.step()
+
+
+@step.refuse("uphill")
+def pushed_for_gradient(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    push = -set_head(head, h, y)
+    if h.requires_grad:
+        h.backward(push)
+    optimizer.step()
+
+
+@step.refuse("N times too long")
+def push_of_the_sum(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    h = encoder(x)
+    push = len(x) * set_head(head, h, y)
+    if h.requires_grad:
+        h.backward(push)
+    optimizer.step()
+
+
+@step.refuse("2 times", "run it once")
+def encoded_twice(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    push = set_head(head, encoder(x).detach(), y)
+    h = encoder(x)
+    if h.requires_grad:
+        h.backward(push)
+    optimizer.step()
+
+
+@step.refuse("with the same gradients")
+def stepped_twice(encoder, head, x, y, optimizer):
+    by_backward(encoder, head, x, y, optimizer)
+    optimizer.step()
+
+
+@step.refuse("only old gradients")
+def encoder_not_reached(encoder, head, x, y, optimizer):
+    set_head(head, encoder(x).detach(), y)
+    optimizer.step()
+
+
+@step.refuse("knows a rate for each")
+def with_one_rate(encoder, head, x, y, optimizer):
+    optimizer.zero_grad()
+    F.cross_entropy(head(encoder(x)), y).backward()
+    with torch.no_grad():
+        for p in [*encoder.parameters(), *head.parameters()]:
+            if p.grad is not None:
+                p -= optimizer.param_groups[-1]["lr"] * p.grad
+
+
+@step.refuse("changed its input x")
+def inputs_centred_in_place(encoder, head, x, y, optimizer):
+    x -= x.mean(dim=0)
+    by_backward(encoder, head, x, y, optimizer)
 
 
 @proto.accept

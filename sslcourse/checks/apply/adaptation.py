@@ -41,3 +41,43 @@ def lora_run(fn: Callable, inputs: dict) -> dict:
         "x gradient": plain(gradients[-1]),
         "moved": not all(same(p.detach(), inputs[name]) for p, name in zip(original, ("weight", "bias"), strict=True)),
     }
+
+
+class Counted(nn.Module):
+    """An encoder x (N,d) -> tanh(x V^T), (N,D), that counts how often it is called."""
+
+    def __init__(self, V: Tensor):
+        super().__init__()
+        self.V, self.passes = nn.Parameter(V), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        return torch.tanh(x @ self.V.T)
+
+
+def step_run(fn: Callable, inputs: dict) -> dict:
+    """What a step of fine-tuning leaves: weights V, W and b after it, how often the encoder ran, inputs that changed.
+
+    The encoder has old gradients; the optimizer is plain gradient descent with a rate for the encoder and one for the
+    head. error: what was raised where the encoder is frozen, else nothing.
+    """
+    W, x, y = inputs["W"], inputs["x"], inputs["y"]
+    encoder, head = Counted(inputs["V"].clone()), nn.Linear(W.shape[1], len(W))
+    head.load_state_dict({"weight": W.clone(), "bias": inputs["b"].clone()})
+    encoder.requires_grad_(not inputs["frozen"])
+    groups = [{"params": part.parameters(), "lr": lr} for part, lr in zip((encoder, head), inputs["lr"], strict=True)]
+    encoder.V.grad = None if inputs["frozen"] else inputs["old"].clone()
+    optimizer = torch.optim.SGD(groups[1:] if inputs["frozen"] else groups)
+    before, error = {"x": x.clone(), "y": y.clone()}, ""
+    try:
+        fn(encoder, head, x, y, optimizer)
+    except RuntimeError as raised:
+        if not inputs["frozen"]:
+            raise
+        error = f"{type(raised).__name__}: {str(raised).splitlines()[0]}"
+    return {
+        "error": error,
+        "passes": encoder.passes,
+        "changed": [name for name, value in before.items() if not same(value, inputs[name])],
+        "after": [p.detach().clone() for p in (encoder.V, head.weight, head.bias)],
+    }
