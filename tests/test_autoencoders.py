@@ -1,7 +1,6 @@
-"""Autoencoders: PCA against scikit-learn, the stack against its RBMs, starts, linear code units, trained networks."""
+"""Autoencoders: PCA against scikit-learn, unrolling against the RBMs, starts, linear code units, trained networks."""
 
 import math
-from functools import partial
 
 import pytest
 import torch
@@ -22,15 +21,8 @@ def digits():
 
 @pytest.fixture(scope="module")
 def stack(digits):
-    """The RBMs (W, b, c) of a stack in the order in which they were trained, and the stack unrolled."""
     torch.manual_seed(0)
-    rbms = []
-
-    def noted(x, hidden, linear):
-        rbms.append(origins.train_rbm(x, hidden, linear, epochs=5))
-        return rbms[-1]
-
-    return rbms, origins.stack_rbms(digits, SIZES, noted)
+    return origins.train_stack(digits, SIZES, epochs=5)
 
 
 def test_pca_agrees_with_scikit_learn(digits):
@@ -50,8 +42,9 @@ def test_more_components_never_reconstruct_the_training_data_worse(digits):
 
 
 def test_unrolled_is_the_way_up_and_down_through_the_rbms(digits, stack):
-    ((W_1, b_1, c_1), (W_2, b_2, c_2)), (up, down) = stack
+    up, down = origins.unroll(*stack)
     encoder, decoder = origins.MLP(SIZES).set(up), origins.MLP(SIZES[::-1]).set(down)
+    (W_1, W_2), (b_1, b_2), (c_1, c_2) = stack
     code = origins.p_hidden(digits, W_1, c_1) @ W_2 + c_2
     torch.testing.assert_close(encoder(digits), code)
     expected = origins.p_visible(origins.p_visible(code, W_2, b_2), W_1, b_1)
@@ -59,15 +52,15 @@ def test_unrolled_is_the_way_up_and_down_through_the_rbms(digits, stack):
 
 
 def test_fine_tuning_leaves_the_rbms_alone(digits, stack):
-    rbms, (up, down) = stack
-    before = [[t.clone() for t in rbm] for rbm in rbms]
+    before = [[t.clone() for t in part] for part in stack]
+    up, down = origins.unroll(*stack)
     task = origins.Autoencoding(SIZES)
     encoder = origins.MLP(SIZES).set(up)
     task.head.set(down)
     unlabeled = data.Unlabeled("digits", (255 * digits).round().to(torch.uint8).view(-1, 1, 28, 28))
     training.pretrain(encoder, task, unlabeled, epochs=1, batch_size=100, device="cpu", progress=False)
-    assert not torch.equal(encoder.linear[0].weight, rbms[0][0].T)
-    for old, new in zip(before, rbms, strict=True):
+    assert not torch.equal(encoder.linear[0].weight, stack[0][0].T)
+    for old, new in zip(before, stack, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(old, new, strict=True))
 
 
@@ -75,7 +68,7 @@ def test_an_unrolled_stack_reconstructs_better_than_a_random_start(digits, stack
     def error(encoder, decoder):
         return origins.squared_error(digits, origins.reconstruct(encoder, decoder, digits))
 
-    _, (up, down) = stack
+    up, down = origins.unroll(*stack)
     unrolled = origins.MLP(SIZES).set(up), origins.MLP(SIZES[::-1]).set(down)
     torch.manual_seed(0)
     assert error(*unrolled) < 0.5 * error(
@@ -153,7 +146,7 @@ def test_small_random_weights_and_sgd_draw_one_picture_and_a_stack_does_not(digi
     origins.normal_(encoder, 0.01), origins.normal_(task.head, 0.01)
     history = training.pretrain(encoder, task, unlabeled, optimizer=torch.optim.SGD, **settings)
     assert history.loss[-1] < history.loss[0] and spread() < 0.01
-    up, down = origins.stack_rbms(digits, sizes, partial(origins.train_rbm, epochs=10))
+    up, down = origins.unroll(*origins.train_stack(digits, sizes, epochs=10))
     encoder.set(up), task.head.set(down)
     training.pretrain(encoder, task, unlabeled, **settings)
     assert spread() > 0.1
@@ -179,34 +172,11 @@ def test_figures_label_their_axes():
         autoencoder_figures.runs(
             {name: {"a": History(loss=[3.0, 2.0], std=[0.5, 0.6], rank=[2.0, 3.0])} for name in ("SGD", "Adam")}
         ),
-        autoencoder_figures.curves({"error": {"PCA": [3.0, 2.0]}}, (2, 4), "numbers", {"error": ("mean digit", 4.0)}),
     ]
     for figure in made:
         assert all(axis.get_xlabel() for axis in figure.axes)
     errors = made[1].axes[0]
     assert errors.get_xscale() == "log" and {"3.0", "2.0", "PCA 1.0"} <= {text.get_text() for text in errors.texts}
-
-
-def test_no_numeral_of_a_map_is_cut_off():
-    torch.manual_seed(0)
-    codes = torch.cat([torch.randn(198, 2), torch.tensor([[40.0, 0.0], [0.0, -40.0]])])  # two far outside
-    figure = autoencoder_figures.maps({"codes": codes}, torch.arange(200) % 10)
-    (axis,) = figure.axes
-    drawn = torch.cat([torch.from_numpy(numerals.get_offsets().data) for numerals in axis.collections])
-    assert 190 <= len(drawn) < 198
-    for numbers, (low, high) in zip(drawn.T, (axis.get_xlim(), axis.get_ylim()), strict=True):
-        margin = 0.04 * (high - low)  # half a numeral
-        assert low + margin < numbers.min() and numbers.max() < high - margin
-
-
-def test_curves_spell_out_what_they_draw():
-    panels = {"error": {"PCA": [44.0, 7.5], "autoencoder": [31.0, 11.0]}, "accuracy": {"PCA": [0.4, 0.7]}}
-    figure = autoencoder_figures.curves(panels, (2, 64), "numbers in the code", {"error": ("mean digit", 52.7)})
-    left, right = figure.axes
-    assert [list(line.get_ydata()) for line in left.lines[:2]] == [[44.0, 7.5], [31.0, 11.0]]
-    assert [text.get_text() for text in left.texts] == ["mean digit"] and not right.texts
-    assert all(words in figure.alt for words in ("7.50 (64)", "31.0 (2)", "mean digit, 52.7", "numbers in the code"))
-    assert autoencoder_figures.curves(panels, (2, 64), "layer", log=True).axes[0].get_yscale() == "log"
 
 
 def test_the_sliders_move_the_walk(shown):

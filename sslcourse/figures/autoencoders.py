@@ -1,6 +1,6 @@
-"""Lesson 2.2's figures: maps of 2-D codes, a walk through one of them, errors, training runs, curves over layers."""
+"""Lesson 2.2's figures: maps of 2-D codes, a walk through one of them, squared errors, and training runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from matplotlib.axes import Axes
@@ -19,18 +19,15 @@ TICKS = (1, 2, 5, 10, 12, 15, 20, 30, 50, 100)  # of a logarithmic axis of error
 
 
 def scatter(axis: Axes, codes: Tensor, y: Tensor) -> None:
-    """Draw the first 500 codes (N,2) as coloured numerals of their labels y (N,), so that one can tell them apart.
-
-    The outermost 1 % on each side are left out.
-    """
-    codes, y = codes[:500], y[:500]
-    low, high = codes.quantile(codes.new_tensor([0.01, 0.99]), dim=0)
-    inside = ((codes >= low) & (codes <= high)).all(dim=1)
+    """Draw codes (N,2) as coloured numerals of their labels y (N,); the axes leave out 0.5 % of them on each side."""
+    low, high = codes.quantile(codes.new_tensor([[0.005], [0.995]]).flatten(), dim=0)
     for label in y.unique().tolist():
-        of_class = codes[inside & (y == label)]
-        axis.scatter(*of_class.T.tolist(), marker=f"${label}$", s=130, linewidths=0.3, color=COLORS[label], alpha=0.8)
-    (left, bottom), (right, top) = (low - 0.05 * (high - low)).tolist(), (high + 0.05 * (high - low)).tolist()
-    axis.set(xlabel="code 1", ylabel="code 2", xlim=(left, right), ylim=(bottom, top))
+        of_class = codes[y == label]
+        axis.scatter(*of_class.T.tolist(), marker=f"${label}$", s=45, linewidths=0.3, color=COLORS[label], alpha=0.8)
+    margin = 0.06 * (high - low)
+    axis.set(xlabel="code 1", ylabel="code 2")
+    axis.set_xlim((low - margin)[0].item(), (high + margin)[0].item())
+    axis.set_ylim((low - margin)[1].item(), (high + margin)[1].item())
 
 
 def maps(codes: Mapping[str, Tensor], y: Tensor) -> Figure:
@@ -118,38 +115,6 @@ def runs(histories: Mapping[str, Mapping[str, History]]) -> Figure:
             axis.set(title=optimiser, xlabel="epoch", ylim=(0, 1.08 * max(map(max, curves))))
         axes[row * len(histories)].set_ylabel(title)
     axes[len(histories) - 1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return fig
-
-
-def curves(
-    panels: Mapping[str, Mapping[str, Sequence[float]]],
-    ticks: Sequence[object],
-    xlabel: str,
-    references: Mapping[str, tuple[str, float]] | None = None,
-    log: bool = False,
-) -> Figure:
-    """A panel {name: values} for each quantity, with a line for each name and a value at each of the ticks.
-
-    references: {quantity: (name, value)}, drawn as dotted lines. log: whether the vertical axes are logarithmic.
-    """
-    references = references or {}
-    told = [
-        f"{quantity}: {spelled({name: dict(zip(ticks, values, strict=True)) for name, values in lines.items()})}"
-        for quantity, lines in panels.items()
-    ]
-    alt = f"{' and '.join(panels)}, side by side, over {xlabel}. {'. '.join(told)}."
-    alt += "".join(f" Dotted, in {quantity}: {name}, {short(value)}." for quantity, (name, value) in references.items())
-    fig, axes = figure(1, len(panels), 7 * len(panels), 4.8, alt)
-    for axis, (quantity, lines) in zip(axes, panels.items(), strict=True):
-        for index, (name, values) in enumerate(lines.items()):
-            axis.plot(range(len(ticks)), values, "os^D"[index] + "-", markersize=9, label=name)
-        if quantity in references:
-            name, value = references[quantity]
-            axis.axhline(value, color="gray", linestyle=":", linewidth=2)
-            axis.annotate(name, (0, value), xytext=(0, 5), textcoords="offset points", color="#555555")
-        axis.set(title=quantity, xlabel=xlabel, xticks=range(len(ticks)), xticklabels=ticks)
-        axis.set_yscale("log") if log else axis.set_ylim(0, 1.1 * axis.get_ylim()[1])
-    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
 
 

@@ -9,8 +9,8 @@ from sslcourse.origins.autoencoders import (
     pca_reconstruction,
     reconstruct,
     squared_error,
-    stack_rbms,
-    train_rbm,
+    train_stack,
+    unroll,
     xavier_,
 )
 from sslcourse.origins.likelihood import ais_log_z, exact_log_z, exact_update, own_samples, pseudo_likelihood
@@ -51,8 +51,8 @@ __all__ = [
     "pseudo_likelihood",
     "reconstruct",
     "squared_error",
-    "stack_rbms",
-    "train_rbm",
+    "train_stack",
     "uniforms",
+    "unroll",
     "xavier_",
 ]

@@ -1,7 +1,7 @@
 """Autoencoders: an encoder h_theta maps the input to a short code, a decoder k_gamma maps the code back.
 
-Symbols throughout: x (N,D) inputs in [0,1], d code units. Of each RBM, as in rbm.py: W (D,H), visible bias b (D,),
-hidden bias c (H,).
+Symbols throughout: x (N,D) inputs in [0,1], d code units. Of RBM l in a stack, as in rbm.py: W[l] (D_l,H_l), visible
+bias b[l] (D_l,), hidden bias c[l] (H_l,), with H_l = D_(l+1).
 """
 
 from collections.abc import Callable, Sequence
@@ -30,21 +30,15 @@ def pca_reconstruction(x: Tensor, x_new: Tensor, k: int) -> Tensor:
     return mean + (x_new - mean) @ components.T @ components
 
 
-def stack_rbms(x: Tensor, sizes: Sequence[int], train_rbm: Callable) -> tuple[Layers, Layers]:
-    """RBMs stacked from x (N,sizes[0]) up to a code (N,sizes[-1]) and unrolled: (encoder's layers, decoder's layers).
+def unroll(W: Sequence[Tensor], b: Sequence[Tensor], c: Sequence[Tensor]) -> tuple[Layers, Layers]:
+    """A stack of RBMs as an autoencoder: (encoder's layers, decoder's layers), each a (weight (out,in), bias (out,)).
 
-    train_rbm(x, hidden, linear) trains one RBM with so many hidden units on x and returns its (W, b, c); only the top's
-    are linear. Each is trained on the probabilities of the one below, so that no gradient passes through more than one.
     The encoder goes up the stack by p(h | v), the decoder down by p(v | h) in the opposite order.
     Source: Hinton and Salakhutdinov, 2006, figure 1.
     """
-    encoder, decoder = [], []
-    for level, hidden in enumerate(sizes[1:], start=2):
-        W, b, c = train_rbm(x, hidden, linear=level == len(sizes))
-        encoder.append((W.T, c))
-        decoder.insert(0, (W, b))
-        x = p_hidden(x, W, c)
-    return encoder, decoder
+    encoder = [(weight.T, hidden) for weight, hidden in zip(W, c, strict=True)]
+    decoder = [(weight, visible) for weight, visible in zip(W, b, strict=True)]
+    return encoder, decoder[::-1]
 
 
 def denoising_loss(x: Tensor, u: Tensor, destroyed: float, encode: Callable, decode: Callable) -> Tensor:
@@ -184,13 +178,18 @@ def linear_divergence(
     return dW, v.mean(dim=0) - chain.mean(dim=0), h.mean(dim=0) - h_k.mean(dim=0), chain
 
 
-def train_rbm(x: Tensor, hidden: int, linear: bool, epochs: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """One RBM of a stack, trained by CD-1 on x (N,D) in [0,1]: its W (D,hidden), b and c.
+def train_stack(x: Tensor, sizes: Sequence[int], epochs: int, seed: int = 0) -> tuple[list, list, list]:
+    """Lists W, b, c of RBMs, each trained on the features of the one below, from x (N,D) up to a linear code.
 
-    linear: whether its hidden units are, as the top's of a stack. seed decides the order of samples and the Gibbs
+    CD-1, layer by layer; no gradient passes through more than one. seed decides the order of samples and the Gibbs
     sampling; weights start from torch's global generator, as in all networks. Source: Hinton and Salakhutdinov, 2006.
     """
-    rbm = RBM(x.shape[1], hidden).to(x.device)
-    settings = {"lr": 0.01, "update": linear_divergence} if linear else {"lr": 0.1}
-    rbm.fit(x, epochs, batch_size=50, last_lr=0.0, seed=seed, watch=False, **settings)
-    return rbm.W, rbm.b, rbm.c
+    rbms = []
+    for visible, hidden in zip(sizes, sizes[1:], strict=False):
+        rbm = RBM(visible, hidden).to(x.device)
+        top = len(rbms) == len(sizes) - 2
+        settings = {"lr": 0.01, "update": linear_divergence} if top else {"lr": 0.1}
+        rbm.fit(x, epochs, batch_size=50, last_lr=0.0, seed=seed, watch=False, **settings)
+        x = p_hidden(x, rbm.W, rbm.c)
+        rbms.append(rbm)
+    return [rbm.W for rbm in rbms], [rbm.b for rbm in rbms], [rbm.c for rbm in rbms]

@@ -1,12 +1,12 @@
-"""Lesson 2.2: how students write PCA's reconstruction, the stack of RBMs, unrolled, and the denoising loss."""
+"""Lesson 2.2: how students write PCA's reconstruction, the unrolled stack and the denoising loss."""
 
 import torch
 from torch.nn import functional as F
 
 from tests.banks import Bank
 
-pca, stack, denoising = Bank(), Bank(), Bank()
-BANKS = {"pca_reconstruction": pca, "stack_rbms": stack, "denoising_loss": denoising}
+pca, unrolled, denoising = Bank(), Bank(), Bank()
+BANKS = {"pca_reconstruction": pca, "unroll": unrolled, "denoising_loss": denoising}
 
 
 def principal(x, k):
@@ -123,171 +123,92 @@ def centred_in_place(x, x_new, k):
     return mean + (x_new - mean) @ V.T @ V
 
 
-def rbms(x, sizes, train_rbm, hand_on=lambda x, W, b, c: torch.sigmoid(x @ W + c)):
-    """The trained stack as a list of (W, b, c); hand_on makes the next RBM's inputs."""
-    trained = []
-    for level, hidden in enumerate(sizes[1:], start=1):
-        W, b, c = train_rbm(x, hidden, level == len(sizes) - 1)
-        trained.append((W, b, c))
-        x = hand_on(x, W, b, c)
-    return trained
-
-
-def unrolled(trained):
-    return [(W.T, c) for W, _, c in trained], [(W, b) for W, b, _ in trained[::-1]]
-
-
-@stack.accept
-def by_appending(x, sizes, train_rbm):
+@unrolled.accept
+def by_loops(W, b, c):
     encoder, decoder = [], []
-    for i in range(len(sizes) - 1):
-        W, b, c = train_rbm(x, sizes[i + 1], linear=i + 2 == len(sizes))
-        encoder += [(W.t(), c)]
-        decoder = [(W, b), *decoder]
-        x = F.linear(x, W.t(), c).sigmoid()
+    for weight, visible, hidden in zip(W, b, c, strict=True):
+        encoder.append((weight.t(), hidden))
+        decoder.insert(0, (weight, visible))
     return encoder, decoder
 
 
-@stack.accept
-def all_trained_then_unrolled(x, sizes, train_rbm):
-    features, W, b, c = [x], [], [], []
-    *middle, code = sizes[1:]
-    for hidden in middle:
-        for part, value in zip((W, b, c), train_rbm(features[-1], hidden, False), strict=True):
-            part.append(value)
-        features.append(1 / (1 + torch.exp(-features[-1] @ W[-1] - c[-1])))
-    for part, value in zip((W, b, c), train_rbm(features[-1], code, True), strict=True):
-        part.append(value)
+@unrolled.accept
+def lists_of_lists(W, b, c):
+    depth = len(W)
+    up = [[W[i].T.contiguous(), c[i].clone()] for i in range(depth)]
+    down = [[W[i].clone(), b[i].clone()] for i in range(depth - 1, -1, -1)]
+    return [up, down]
+
+
+@unrolled.accept
+def zipped(W, b, c):
     return tuple(zip((w.mT for w in W), c, strict=True)), tuple(zip(W[::-1], b[::-1], strict=True))
 
 
-@stack.accept
-def by_recursion(x, sizes, train_rbm):
-    W, b, c = train_rbm(x=x, hidden=sizes[1], linear=len(sizes) == 2)
-    if len(sizes) == 2:
-        return [[W.T.contiguous(), c.clone()]], [[W.clone(), b.clone()]]
-    up, down = by_recursion(torch.sigmoid(x @ W + c), sizes[1:], train_rbm)
-    return [[W.T.contiguous(), c.clone()], *up], [*down, [W.clone(), b.clone()]]
+@unrolled.refuse("encoder's weights should be transposed")
+def up_not_transposed(W, b, c):
+    return list(zip(W, c, strict=True)), list(zip(W[::-1], b[::-1], strict=True))
 
 
-@stack.refuse("trained on x itself", "features of the RBM below")
-def all_on_pixels(x, sizes, train_rbm):
-    """One size for all, or the weights of the second would not fit."""
-    return unrolled(rbms(x, sizes, train_rbm, lambda x, W, b, c: x))
+@unrolled.refuse("decoder's weights should be transposed")
+def down_transposed(W, b, c):
+    return [(w.T, h) for w, h in zip(W, c, strict=True)], [(w.T, v) for w, v in zip(W[::-1], b[::-1], strict=True)]
 
 
-@stack.refuse("without a sigmoid")
-def sums_handed_on(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes, train_rbm, lambda x, W, b, c: x @ W + c))
+@unrolled.refuse("decoder's layers are in the wrong order")
+def down_not_turned(W, b, c):
+    return [(w.T, h) for w, h in zip(W, c, strict=True)], list(zip(W, b, strict=True))
 
 
-@stack.refuse("zeros and ones")
-def samples_handed_on(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes, train_rbm, lambda x, W, b, c: torch.bernoulli(torch.sigmoid(x @ W + c))))
+@unrolled.refuse("decoder has the hidden biases")
+def hidden_biases_down(W, b, c):
+    return [(w.T, h) for w, h in zip(W, c, strict=True)], list(zip(W[::-1], c[::-1], strict=True))
 
 
-@stack.refuse("hidden bias c")
-def bias_forgotten(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes, train_rbm, lambda x, W, b, c: torch.sigmoid(x @ W)))
+@unrolled.refuse("encoder has the visible biases")
+def visible_biases_up(W, b, c):
+    return [(w.T, v) for w, v in zip(W, b, strict=True)], list(zip(W[::-1], b[::-1], strict=True))
 
 
-@stack.refuse("reconstructions")
-def reconstructions_handed_on(x, sizes, train_rbm):
-    def there_and_back(x, W, b, c):
-        return torch.sigmoid(torch.sigmoid(x @ W + c) @ W.T + b)
-
-    return unrolled(rbms(x, sizes, train_rbm, there_and_back))
+@unrolled.refuse("in the right order, its biases are not")
+def biases_not_turned(W, b, c):
+    return [(w.T, h) for w, h in zip(W, c, strict=True)], list(zip(W[::-1], b, strict=True))
 
 
-@stack.refuse("top one", "linear")
-def top_not_linear(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes, lambda x, hidden, _: train_rbm(x, hidden, False)))
-
-
-@stack.refuse("is linear; only the top one is")
-def all_linear(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes, lambda x, hidden, _: train_rbm(x, hidden, True)))
-
-
-@stack.refuse("one between two neighbours")
-def one_too_few(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes[:-1], train_rbm))
-
-
-@stack.refuse("the next of the sizes")
-def own_size(x, sizes, train_rbm):
-    return unrolled(rbms(x, (sizes[0], *sizes[:-1]), train_rbm))
-
-
-@stack.refuse("encoder's weights should be transposed")
-def up_not_transposed(x, sizes, train_rbm):
-    trained = rbms(x, sizes, train_rbm)
-    return [(W, c) for W, _, c in trained], unrolled(trained)[1]
-
-
-@stack.refuse("decoder's weights should be transposed")
-def down_transposed(x, sizes, train_rbm):
-    encoder, decoder = unrolled(rbms(x, sizes, train_rbm))
-    return encoder, [(W.T, b) for W, b in decoder]
-
-
-@stack.refuse("decoder's layers are in the wrong order")
-def down_not_turned(x, sizes, train_rbm):
-    encoder, decoder = unrolled(rbms(x, sizes, train_rbm))
-    return encoder, decoder[::-1]
-
-
-@stack.refuse("decoder has the hidden biases")
-def hidden_biases_down(x, sizes, train_rbm):
-    trained = rbms(x, sizes, train_rbm)
-    return unrolled(trained)[0], [(W, c) for W, _, c in trained[::-1]]
-
-
-@stack.refuse("encoder has the visible biases")
-def visible_biases_up(x, sizes, train_rbm):
-    trained = rbms(x, sizes, train_rbm)
-    return [(W.T, b) for W, b, _ in trained], unrolled(trained)[1]
-
-
-@stack.refuse("in the right order, its biases are not")
-def biases_not_turned(x, sizes, train_rbm):
-    trained = rbms(x, sizes, train_rbm)
-    turned = [(W, b) for (W, _, _), (_, b, _) in zip(trained[::-1], trained, strict=True)]
-    return unrolled(trained)[0], turned
-
-
-@stack.refuse("encoder once more")
-def encoder_twice(x, sizes, train_rbm):
-    encoder, _ = unrolled(rbms(x, sizes, train_rbm))
+@unrolled.refuse("encoder once more")
+def encoder_twice(W, b, c):
+    encoder = [(w.T, h) for w, h in zip(W, c, strict=True)]
     return encoder, list(encoder)
 
 
-@stack.refuse("return encoder, decoder")
-def sides_swapped(x, sizes, train_rbm):
-    return unrolled(rbms(x, sizes, train_rbm))[::-1]
+@unrolled.refuse("return encoder, decoder")
+def sides_swapped(W, b, c):
+    return list(zip(W[::-1], b[::-1], strict=True)), [(w.T, h) for w, h in zip(W, c, strict=True)]
 
 
-@stack.refuse("biases are zero")
-def no_biases(x, sizes, train_rbm):
-    encoder, decoder = unrolled(rbms(x, sizes, train_rbm))
-    return [(W, torch.zeros_like(c)) for W, c in encoder], decoder
+@unrolled.refuse("biases are zero")
+def no_biases(W, b, c):
+    encoder = [(w.T, torch.zeros_like(h)) for w, h in zip(W, c, strict=True)]
+    return encoder, list(zip(W[::-1], b[::-1], strict=True))
 
 
-@stack.refuse("two lists")
-def one_list(x, sizes, train_rbm):
-    encoder, decoder = unrolled(rbms(x, sizes, train_rbm))
-    return encoder + decoder
+@unrolled.refuse("two lists")
+def one_list(W, b, c):
+    return [(w.T, h) for w, h in zip(W, c, strict=True)] + list(zip(W[::-1], b[::-1], strict=True))
 
 
-@stack.refuse("pair of tensors")
-def weights_only(x, sizes, train_rbm):
-    return tuple([W for W, _ in side] for side in unrolled(rbms(x, sizes, train_rbm)))
+@unrolled.refuse("pair of tensors")
+def weights_only(W, b, c):
+    return [w.T for w in W], W[::-1]
 
 
-@stack.refuse("changed its input x")
-def binarised_in_place(x, sizes, train_rbm):
-    x.round_()
-    return unrolled(rbms(x, sizes, train_rbm))
+@unrolled.refuse("changed the RBMs")
+def turned_in_place(W, b, c):
+    encoder = [(w.T, h) for w, h in zip(W, c, strict=True)]
+    W.reverse()
+    b.reverse()
+    W[0] *= 1.0
+    return encoder, list(zip(W, b, strict=True))
 
 
 @denoising.accept
@@ -390,12 +311,6 @@ def overflowing(x, u, destroyed, encode, decode):
 @denoising.refuse("no gradient flows")
 def detached_code(x, u, destroyed, encode, decode):
     return cross_entropy(decode(encode(damage(x, u, destroyed)).detach()), x)
-
-
-@denoising.refuse("gradient is not")
-def half_detached(x, u, destroyed, encode, decode):
-    logits = decode(encode(damage(x, u, destroyed)))
-    return (F.softplus(logits) - x * logits.detach()).sum() / len(x)
 
 
 @denoising.refuse("only the destroyed pixels")

@@ -1,34 +1,24 @@
 """Lesson 2.2, on the student's side."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from sslcourse.checks.apply import loss_run, parts_run, plain
+from sslcourse.checks.apply import loss_run, plain, same
 
 
-class Trainer:
-    """Stands in for `train_rbm`: draws an RBM's W, b and c instead of training, and notes what it was asked for.
+def unroll_run(fn: Callable, inputs: dict) -> dict:
+    """The layers as lists of [weight, bias], and the names of the inputs, lists of tensors, that were altered."""
+    before = copy.deepcopy(inputs)
+    result = plain(fn(**inputs))
 
-    What it draws depends on seed, the number of calls before and the shapes, and on no value.
-    """
+    def altered(old: list, new: list) -> bool:
+        return len(old) != len(new) or not all(same(a, b) for a, b in zip(old, new, strict=True))
 
-    def __init__(self, seed: int):
-        self.seed, self.asked = seed, []
-
-    def __call__(self, x: Tensor, hidden: int, linear: bool) -> tuple[Tensor, Tensor, Tensor]:
-        self.asked.append([x.detach().clone(), hidden, bool(linear)])
-        draw = partial(torch.randn, generator=torch.Generator().manual_seed(self.seed + len(self.asked)))
-        return draw(x.shape[1], hidden), draw(x.shape[1]), draw(hidden)
-
-
-def stack_run(fn: Callable, inputs: dict) -> dict:
-    """What `call` gives, with lists for tuples, and what train_rbm was asked for: [x, hidden, linear] of each call."""
-    trainer = Trainer(inputs.pop("seed"))
-    outputs = parts_run(partial(fn, train_rbm=trainer), inputs)
-    return outputs | {"asked": trainer.asked}
+    return {"result": result, "changed": [name for name in before if altered(before[name], inputs[name])]}
 
 
 def small_encoder(W: Tensor) -> Callable:
@@ -42,7 +32,7 @@ def small_decoder(V: Tensor) -> Callable:
 
 
 def denoising_run(fn: Callable, inputs: dict) -> dict:
-    """What `call` gives, the batches that the encoder received, and the gradients of encoder and decoder."""
+    """The loss, the batches that the encoder received, and whether a gradient reaches encoder and decoder."""
     W, V = (inputs.pop(name).requires_grad_() for name in ("W", "V"))
     encoder, received = small_encoder(W), []
 
@@ -51,4 +41,4 @@ def denoising_run(fn: Callable, inputs: dict) -> dict:
         return encoder(x)
 
     outputs, gradients = loss_run(partial(fn, encode=encode, decode=small_decoder(V)), inputs, [W, V])
-    return outputs | {"received": plain(received), "gradients": plain(gradients)}
+    return outputs | {"received": plain(received), "connected": all(gradient is not None for gradient in gradients)}
