@@ -398,7 +398,8 @@ log.table("cost/")
 #   {{ one-shot/trained for the test/same drawing, of 309 }} and {{ one-shot/trained for the test/other drawing, of 309
 #   }}. So answer C was close: *probe, then fine-tune* is level with that in the other drawing
 #   ({{ one-shot/probe, then fine-tune/other drawing, of 309 }}), and a little behind in the same one
-#   ({{ one-shot/probe, then fine-tune/same drawing, of 309 }}).
+#   ({{ one-shot/probe, then fine-tune/same drawing, of 309 }}). But do not read "eight times" out of it: our table does
+#   not show where on the way random weights draw level, and it may be early. That is a run worth making: *Your turn*.
 # - **Most of it needs no change of $\theta$.** With the encoder frozen, to train the head gains
 #   {{ difference: one-shot/probe/other drawing, of 309 - one-shot/prototypes/other drawing, of 309 }} over the
 #   prototypes that it started from, in the *other* drawing, of which it saw no label. Moving $\theta$ afterwards adds
