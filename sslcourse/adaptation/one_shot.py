@@ -110,8 +110,7 @@ def whitened(encoder: nn.Module, data: Data, seed: int = 0) -> nn.Sequential:
 
     The floor is the one that validation symbols chose for SimCLR's features.
     """
-    views = augment.symbols()(measures.to_float(data.train.x), torch.Generator().manual_seed(seed))
-    h = measures.embed(encoder, views).cpu()
+    h = unlabeled_features(encoder, data, seed)
     near = Whitening(FLOORS[1], h)
     near.turn /= near(h).norm(dim=1).mean()
     return nn.Sequential(encoder, near.to(best_device()))
@@ -123,11 +122,16 @@ def one_shot(encoder: nn.Module, data: Data, seed: int = 0) -> Tasks:
     Each symbol is represented by the mean of unit-length features of its picture's views; a query goes to the nearest
     by cosine. Validation symbols decide whether, and how far, features are whitened.
     """
-    chance = torch.Generator().manual_seed(seed)
-    h = measures.embed(encoder, augment.symbols()(measures.to_float(data.train.x), chance)).cpu()
+    h = unlabeled_features(encoder, data, seed)
     val, test = (seen(encoder, cards, seed) for cards in (data.val, data.test))
     best = max((Whitening(floor, h) for floor in FLOORS), key=lambda near: sum(nearest(near, *val, seed).values()))
     return nearest(best, *test, seed)
+
+
+def unlabeled_features(encoder: nn.Module, data: Data, seed: int) -> Tensor:
+    """Features (N,D) of a view of each training input: what whitening goes by."""
+    views = augment.symbols()(measures.to_float(data.train.x), torch.Generator().manual_seed(seed))
+    return measures.embed(encoder, views).cpu()
 
 
 def seen(encoder: nn.Module, cards: Split, seed: int) -> tuple[Tensor, dict[str, Tensor]]:

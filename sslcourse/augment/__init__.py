@@ -20,7 +20,7 @@ from sslcourse.augment.drawn import (
     figure_4,
     simclr,
 )
-from sslcourse.augment.functional import color_drop, crop_grid, jitter, to_grey
+from sslcourse.augment.functional import color_drop, crop_grid, to_grey
 from sslcourse.augment.symbols import Affine, Drawing, Lighten, drawing, placed, symbols
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "crop_grid",
     "drawing",
     "figure_4",
-    "jitter",
     "placed",
     "simclr",
     "symbols",
